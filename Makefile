@@ -1,0 +1,28 @@
+# The two commands of a newcomer are `make run` and `make test`.
+VENV ?= .venv
+PYTHON ?= python3
+STAMP = $(VENV)/.installed
+DATA ?= mailhub-lab
+
+.PHONY: run test lint soak clean
+
+$(STAMP): setup.cfg pyproject.toml
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --upgrade pip
+	$(VENV)/bin/pip install --quiet --editable '.[dev]'
+	touch $(STAMP)
+
+run: $(STAMP)
+	$(VENV)/bin/mailhub lab --data $(DATA)
+
+test: $(STAMP)
+	$(VENV)/bin/python -m pytest -n 2 --dist worksteal
+
+lint: $(STAMP)
+	$(VENV)/bin/ruff check mailhub twisted tests
+	$(VENV)/bin/ruff format --check mailhub twisted tests
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

@@ -1,0 +1,1 @@
+"""mailhub: a mail access server for test labs."""

@@ -1,0 +1,1 @@
+"""Who a client is: users, password schemes, SASL mechanisms, the cred portal."""

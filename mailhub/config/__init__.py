@@ -1,0 +1,1 @@
+"""Settings: frozen values read from files and options."""

@@ -1,0 +1,1 @@
+"""From a recipient and a message to mail in an account."""

@@ -1,0 +1,1 @@
+"""The IMAP server: one session coroutine a connection over the store contract."""

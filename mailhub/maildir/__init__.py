@@ -1,0 +1,1 @@
+"""The Maildir store: byte-compatible with Dovecot's, safe beside it."""

@@ -1,0 +1,1 @@
+"""The reference store: complete, plain, in memory."""

@@ -1,0 +1,1 @@
+"""What a message says: headers, structure, envelope, sections, text. Pure; garbage never raises."""

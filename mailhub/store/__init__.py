@@ -1,0 +1,1 @@
+"""The contract between protocols and stores: interfaces, values, changes, errors."""

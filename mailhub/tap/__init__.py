@@ -1,0 +1,1 @@
+"""The twistd plugin: options, settings to services."""

@@ -1,0 +1,1 @@
+"""The suite: conversations with the server, real peers, and the contracts."""
