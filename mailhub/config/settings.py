@@ -1,19 +1,58 @@
 """Every setting as a frozen value with its default; where a value came from is config.sources' business.
 
 One class a section of the configuration file. A field's metadata["help"] is the sentence that etc/mailhub.toml
-and error messages show; metadata["allowed"] says in words what may stand there.
+and error messages show; metadata["allowed"] says in words what may stand there, and metadata["check"], where there
+is one, is the same as a test.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from attrs import field, frozen
 
 
-def setting(default: Any, help: str, allowed: str = "") -> Any:
-    """Return an attrs field with a default and its explanation."""
+@frozen
+class Check:
+    """A condition on a value, and the same in words."""
+
+    words: str
+    holds: Callable[[Any], bool]
+
+
+def one_of(*values: str) -> Check:
+    """Return the condition that a value is one of these words."""
+    quoted = [f'"{value}"' for value in values]
+    words = " or ".join([", ".join(quoted[:-1]), quoted[-1]]) if len(quoted) > 1 else quoted[0]
+    return Check(words, lambda value: value in values)
+
+
+def between(low: float, high: float, unit: str = "") -> Check:
+    """Return the condition that a number lies from `low` to `high`."""
+    return Check(f"{low} to {high}{unit and ' ' + unit}", lambda value: low <= value <= high)
+
+
+def at_least(low: float, unit: str = "") -> Check:
+    """Return the condition that a number is `low` or more."""
+    return Check(f"{low} or more{unit and ' ' + unit}", lambda value: value >= low)
+
+
+def each_of(*values: str) -> Check:
+    """Return the condition that a list holds nothing but these words."""
+    return Check("a list of " + ", ".join(f'"{value}"' for value in values), lambda given: set(given) <= set(values))
+
+
+def setting(default: Any, help: str, allowed: str | Check = "") -> Any:
+    """Return an attrs field with a default, its explanation and what is allowed: in words, or as a Check."""
+    if isinstance(allowed, Check):
+        return field(default=default, metadata={"help": help, "allowed": allowed.words, "check": allowed.holds})
     return field(default=default, metadata={"help": help, "allowed": allowed})
+
+
+def matching(words: str, test: Callable[[Any], object]) -> Check:
+    """Return a condition of one's own."""
+    return Check(words, lambda value: bool(test(value)))
 
 
 LOOPBACK = "127.0.0.1"
@@ -21,14 +60,20 @@ LOOPBACK = "127.0.0.1"
 
 @frozen
 class ServerSettings:
-    data: str = setting("./mailhub-data", "Where mailhub keeps what is its own.", "a folder")
+    """The process itself."""
+
+    data: str = setting(
+        "./mailhub-data",
+        "Where mailhub keeps what is its own, and mail unless `store.mail` says otherwise.",
+        "a folder",
+    )
     ready_file: str | None = setting(None, "Written once every port listens.", "a file")
-    shutdown_seconds: float = setting(5.0, "How long a stop waits for commands under way.", "seconds")
+    shutdown_seconds: float = setting(5.0, "How long a stop waits for commands under way.", between(0, 3600, "seconds"))
 
 
 @frozen
 class ListenSettings:
-    """Ports, "off", 0 for a port chosen by the kernel, or Twisted endpoint strings; several allowed."""
+    """Ports on 127.0.0.1, 0 for one chosen by the kernel, "off", or Twisted endpoint strings; several are allowed."""
 
     imap: tuple[str, ...] = setting(("1143",), "IMAP with STARTTLS.")
     imaps: tuple[str, ...] = setting(("1993",), "IMAP on TLS.")
@@ -39,68 +84,87 @@ class ListenSettings:
 
 @frozen
 class TlsSettings:
+    """Certificate of the TLS ports and of STARTTLS and STLS."""
+
     cert: str | None = setting(None, "Certificate chain, PEM; none: one is made under DATA/tls.", "a file")
     key: str | None = setting(None, "Private key, PEM.", "a file")
 
 
 @frozen
 class AuthSettings:
+    """Who may log in, and how."""
+
     password: str | None = setting(None, "Any user is accepted with this password.", "a word")
     allow_remote_any: bool = setting(False, "Allow `password` on addresses that are not loopback.")
     users: str | None = setting(None, "A passwd-file as Dovecot reads it.", "a file")
-    mechanisms: tuple[str, ...] = setting(("PLAIN", "LOGIN"), "SASL mechanisms offered.")
+    mechanisms: tuple[str, ...] = setting(("PLAIN", "LOGIN"), "SASL mechanisms offered.", each_of("PLAIN", "LOGIN"))
     plaintext_without_tls: str = setting(
-        "loopback", "Where passwords may be sent without TLS.", '"never", "loopback" or "always"'
+        "loopback", "Where passwords may be sent without TLS.", one_of("never", "loopback", "always")
     )
-    failure_delay: float = setting(0.0, "Seconds before a failed login is answered.", "0 to 60")
+    failure_delay: float = setting(0.0, "Seconds before a failed login is answered.", between(0, 60))
+    lowercase: bool = setting(True, "User names are taken in lower case, as Dovecot does.")
 
 
 @frozen
 class StoreSettings:
-    kind: str = setting("maildir", "Which store.", '"maildir" or "memory"')
-    mail: str | None = setting(None, "Mail of a user, with %u %n %d %h and ~; default maildir:DATA/mail/%u/Maildir.")
-    layout: str = setting("maildir++", "Folders as .A.B or as A/B.", '"maildir++" or "fs"')
-    separator: str | None = setting(None, "Hierarchy delimiter for clients; default that of the layout.", '"." or "/"')
-    fsync: str = setting("always", "Whether writes are durable before they are answered.", '"always" or "never"')
-    message_limit: int = setting(64 * 1024 * 1024, "Largest message, octets with CRLF.", "1 to 2**31")
-    mailbox_limit: int = setting(10_000, "Most mailboxes of an account.")
-    keyword_limit: int = setting(1_000, "Most keywords of a mailbox.")
-    cache_mib: int = setting(64, "Memory for mailboxes nobody has open.", "MiB")
-    lock_seconds: float = setting(120.0, "How long a write waits for another process's lock.", "seconds")
+    """Where mail is kept."""
+
+    kind: str = setting("maildir", "Which store; memory forgets all at the end.", one_of("maildir", "memory"))
+    mail: str | None = setting(
+        None,
+        "Mail of a user, with Dovecot's %u %n %d %h and ~; default maildir:DATA/mail/%u/Maildir.",
+        matching('"maildir:FOLDER"', lambda value: value.startswith("maildir:") and len(value) > len("maildir:")),
+    )
+    layout: str = setting("maildir++", "Folders as .A.B or as A/B.", one_of("maildir++", "fs"))
+    separator: str | None = setting(
+        None, "Hierarchy delimiter for clients; default that of the layout.", one_of(".", "/")
+    )
+    fsync: str = setting("always", "Whether writes are durable before they are answered.", one_of("always", "never"))
+    message_limit: int = setting(64 * 1024 * 1024, "Largest message, octets with CRLF.", between(1, 2**31))
+    mailbox_limit: int = setting(10_000, "Most mailboxes of an account.", at_least(1))
+    keyword_limit: int = setting(1_000, "Most keywords of a mailbox.", at_least(0))
+    cache_mib: int = setting(64, "Memory for mailboxes nobody has open.", at_least(0, "MiB"))
+    lock_seconds: float = setting(120.0, "How long a write waits for another process's lock.", at_least(0, "seconds"))
 
 
 @frozen
 class ImapSettings:
+    """IMAP sessions."""
+
     greeting: str = setting("mailhub ready.", "Text of the greeting.")
-    idle_timeout: float = setting(1800.0, "Seconds without a command before BYE (RFC 3501 section 5.4).")
-    login_timeout: float = setting(180.0, "Seconds to log in.")
-    line_limit: int = setting(65536, "Longest command line, octets without literals.")
-    literal_limit: int = setting(65536, "Largest literal in other commands than APPEND, octets.")
-    bad_commands: int = setting(20, "Bad commands in a row after login before BYE.")
-    bad_commands_login: int = setting(3, "The same before login.")
-    idle_notify: float = setting(120.0, "Seconds between keep-alives in IDLE; 0 for none.")
+    idle_timeout: float = setting(1800.0, "Seconds without a command before BYE (RFC 3501 section 5.4).", at_least(0.1))
+    login_timeout: float = setting(180.0, "Seconds to log in.", at_least(0.1))
+    line_limit: int = setting(65536, "Longest command line, octets without literals.", at_least(1000))
+    literal_limit: int = setting(65536, "Largest literal in other commands than APPEND, octets.", at_least(1000))
+    bad_commands: int = setting(20, "Bad commands in a row after login before BYE.", at_least(1))
+    bad_commands_login: int = setting(3, "The same before login.", at_least(1))
+    idle_notify: float = setting(120.0, "Seconds between keep-alives in IDLE; 0 for none.", at_least(0))
     id_fields: tuple[tuple[str, str], ...] = setting((("name", "mailhub"),), "What ID answers.")
     capabilities_off: tuple[str, ...] = setting((), "Capabilities taken out.")
 
 
 @frozen
 class Pop3Settings:
+    """POP3 sessions."""
+
     greeting: str = setting("mailhub ready.", "Text of the greeting.")
-    timeout: float = setting(600.0, "Autologout, seconds (RFC 1939 section 3).", "600 or more, but for tests")
+    timeout: float = setting(600.0, "Autologout, seconds; RFC 1939 section 3 wants 600 or more.", at_least(0.1))
     mark_seen: bool = setting(True, "RETR sets \\Seen.")
     lock_session: bool = setting(False, "One session a maildrop: others get [IN-USE].")
-    bad_commands: int = setting(20, "Bad commands in a row before the connection is closed.")
-    bad_commands_login: int = setting(3, "The same before login.")
+    bad_commands: int = setting(20, "Bad commands in a row before the connection is closed.", at_least(1))
+    bad_commands_login: int = setting(3, "The same before login.", at_least(1))
     uidl_format: str = setting("%08x%08x", "UIDL from UID and UIDVALIDITY.")
 
 
 @frozen
 class LmtpSettings:
+    """Mail coming in."""
+
     hostname: str | None = setting(None, "Name in the greeting and in Received; default the machine's.")
-    timeout: float = setting(300.0, "Seconds without a command before 421.")
-    recipient_limit: int = setting(1000, "Most recipients of one message.")
+    timeout: float = setting(300.0, "Seconds without a command before 421.", at_least(0.1))
+    recipient_limit: int = setting(1000, "Most recipients of one message.", at_least(1))
     recipient_delimiter: str = setting("+", "Separates user and detail.")
-    bad_commands: int = setting(20, "Bad commands in a row before the connection is closed.")
+    bad_commands: int = setting(20, "Bad commands in a row before the connection is closed.", at_least(1))
 
 
 @frozen
