@@ -32,12 +32,16 @@ class Received:
 class Refused:
     """A command with bad syntax or over a limit; sync is kept unless `fatal`.
 
-    Answer `tag BAD text` (`* BAD` where tag is None), or NO where `code` says TOOBIG; close if fatal."""
+    Answer `tag BAD text` (`* BAD` where tag is None), or `tag NO [code] text` if `no`; close if fatal."""
 
     tag: bytes | None
     text: str
     code: str | None = None
+    """A response code without its brackets: TOOBIG, LIMIT, BADCHARSET (...)."""
     fatal: bool = False
+    no: bool = False
+    """The syntax was good, but the server will not: a literal over the limit, a charset it does not know, a
+    literal that the session itself refused."""
 
 
 @frozen
