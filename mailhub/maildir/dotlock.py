@@ -1,0 +1,201 @@
+"""Dovecot's lock files: `X.lock` beside a file X that several programs change.
+
+Whoever makes the file has the lock. There are two uses, and Dovecot reads and breaks both by the same rules:
+
+- A plain lock holds "<pid>:<host>" and is removed in the end (dovecot-uidlist).
+- A replacing lock is the new version itself: what is written into it is renamed over X (dovecot-keywords,
+  subscriptions).
+
+A lock left by a crash must not stop mail for ever. It is taken for dead if its process, on this host, no longer
+exists, or started only after the lock was made (a process number used again, common in containers, where a server
+restarted after a crash meets its own number); or if nothing is known of its process and the file has not been touched
+for `stale` seconds. A holder at work for long therefore calls keep(). A process that lives keeps its lock.
+
+Breaking a dead lock has a race: two waiters see it dead, one removes it and makes its own, the other removes that.
+So the file is first renamed aside, and only if it still is the dead one is it removed; else it is put back. Files are
+told apart by inode; they are held open meanwhile, so that no number is used again.
+
+Locks wait by polling, as nobody tells of a removal that works on every file system. Threads only.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+from mailhub.maildir.disk import Disk
+from mailhub.store.errors import Busy
+
+STALE_SECONDS = 120.0
+TOUCH_SECONDS = 10.0
+"""How often a lock that is held for long is touched."""
+
+POLL_SECONDS = (0.002, 0.25)
+"""First and longest pause between two tries."""
+
+_OWNER = re.compile(rb"([1-9][0-9]{0,9}):(.+)", re.DOTALL)
+
+
+class DotLock:
+    """The right to change file `path`, as a context manager. Not reentrant; used by one thread at a time.
+
+    seconds: how long to wait for another's lock.
+    stale: seconds after which an untouched lock of an unknown process is dead.
+    clock, pause: for tests.
+    """
+
+    def __init__(
+        self,
+        disk: Disk,
+        path: bytes,
+        seconds: float,
+        stale: float = STALE_SECONDS,
+        clock: Callable[[], float] = time.time,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._disk = disk
+        self._path = path
+        self._lock = path + b".lock"
+        self._seconds = seconds
+        self._stale = stale
+        self._clock = clock
+        self._pause = pause
+        self._host = socket.gethostname().encode("utf-8", "surrogateescape")
+        self._fd = -1
+        self._touched = 0.0
+
+    @property
+    def held(self) -> bool:
+        return self._fd >= 0
+
+    def acquire(self) -> None:
+        """Take a plain lock. Raises Busy after `seconds`, OSError."""
+        self._take(b"%d:%b" % (os.getpid(), self._host))
+
+    def acquire_to_replace(self) -> None:
+        """Take a replacing lock, to be ended with replace() or release(). Raises Busy, OSError."""
+        self._take(b"")
+
+    def keep(self) -> None:
+        """Say that the holder lives; costs next to nothing when called often."""
+        now = self._clock()
+        if self._fd >= 0 and now - self._touched >= TOUCH_SECONDS:
+            self._touched = now
+            self._disk.utime(self._lock, now)
+
+    def replace(self, data: bytes) -> None:
+        """Make `data` the content of the file, durably, and let the lock go. Raises OSError; the lock is then still
+        held."""
+        os.ftruncate(self._fd, 0)
+        os.lseek(self._fd, 0, os.SEEK_SET)
+        self._disk.write(self._fd, data, self._lock)
+        self._disk.sync(self._fd, self._lock)
+        self._disk.rename(self._lock, self._path)
+        self._close()
+        self._disk.sync_directory(os.path.dirname(self._path))
+
+    def release(self) -> None:
+        """Let the lock go. Idempotent. A lock that another program broke meanwhile is not ours to remove."""
+        if self._fd < 0:
+            return
+        try:
+            if os.path.samestat(os.lstat(self._lock), os.fstat(self._fd)):
+                os.unlink(self._lock)  # not through the disk layer: a failing disk must not leave locks
+        except FileNotFoundError:
+            pass
+        finally:
+            self._close()
+
+    def __enter__(self) -> DotLock:
+        self.acquire()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.release()
+
+    def _take(self, content: bytes) -> None:
+        deadline = time.monotonic() + self._seconds
+        pause, longest = POLL_SECONDS
+        while not self._make(content):
+            if self._dead():
+                continue
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise Busy("Mailbox is locked by another program")
+            self._pause(min(pause, left))
+            pause = min(pause * 2, longest)
+
+    def _make(self, content: bytes) -> bool:
+        try:
+            fd = self._disk.create(self._lock)
+        except FileExistsError:
+            return False
+        try:
+            self._disk.write(fd, content, self._lock)
+        except OSError:
+            os.unlink(self._lock)
+            os.close(fd)
+            raise
+        self._fd = fd
+        self._touched = self._clock()
+        return True
+
+    def _close(self) -> None:
+        fd, self._fd = self._fd, -1
+        os.close(fd)
+
+    def _dead(self) -> bool:
+        """Remove the lock in our way if it is dead; say whether to try again at once."""
+        try:
+            with open(self._lock, "rb", buffering=0) as file:
+                if not self._is_dead(os.fstat(file.fileno()), file.read(256)):
+                    return False
+                self._remove(file.fileno())
+        except FileNotFoundError:
+            pass
+        return True
+
+    def _is_dead(self, status: os.stat_result, content: bytes) -> bool:
+        made = max(status.st_mtime, status.st_ctime)
+        owner = _OWNER.fullmatch(content.strip())
+        if owner is not None and owner[2] == self._host:
+            started = process_started(int(owner[1]))
+            # A second of slack: both times are rounded.
+            return started is None or started > made + 1.0
+        return self._clock() - made >= self._stale
+
+    def _remove(self, dead: int) -> None:
+        aside = b"%b.%d.%d" % (self._lock, os.getpid(), time.monotonic_ns())
+        os.rename(self._lock, aside)
+        try:
+            if not os.path.samestat(os.lstat(aside), os.fstat(dead)):
+                os.link(aside, self._lock)
+        except FileExistsError:
+            pass
+        finally:
+            os.unlink(aside)
+
+
+def process_started(pid: int) -> float | None:
+    """Return when process `pid` of this host started, seconds since the epoch; None if there is no such process,
+    0.0 if it lives but its start cannot be told."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return None
+    except PermissionError:
+        pass
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            ticks = int(file.read().rpartition(b")")[2].split()[19])
+        with open("/proc/uptime", "rb") as file:
+            uptime = float(file.read().split()[0])
+    except (OSError, ValueError, IndexError):
+        return 0.0
+    return time.time() - uptime + ticks / os.sysconf("SC_CLK_TCK")
