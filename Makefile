@@ -9,7 +9,7 @@ DATA ?= mailhub-lab
 $(STAMP): setup.cfg pyproject.toml
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --upgrade pip
-	$(VENV)/bin/pip install --quiet --editable '.[dev]'
+	$(VENV)/bin/pip install --quiet --config-settings editable_mode=compat --editable '.[dev]'
 	touch $(STAMP)
 
 run: $(STAMP)

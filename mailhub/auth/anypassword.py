@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import IUsernameHashedPassword, IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
 from mailhub.auth import names
-from mailhub.store.interfaces import IUserDirectory
+from mailhub.auth.users import IUserSource
 from mailhub.store.model import UserEntry
 
 
-@implementer(ICredentialsChecker, IUserDirectory)
+@implementer(IUserSource)
 class AnyPassword:
     """Accepts every name that can be a user, with one password compared in constant time."""
 

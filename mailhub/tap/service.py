@@ -1,0 +1,169 @@
+"""The running server: rooms, ports, and a stop that finishes what is under way.
+
+Ports are bound in privilegedStartService, which twistd calls before it gives up root and before the reactor runs: a
+port that cannot be had ends the process with one line and status 1. Whatever is slow to import is imported there too,
+after twistd has become a daemon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, DeferredList, TimeoutError, maybeDeferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from mailhub.concurrency.pool import Threads
+from mailhub.config.settings import Settings
+from mailhub.config.sources import Loaded
+from mailhub.tap import listeners, ready
+from mailhub.tap.failure import StartFailed
+from mailhub.tap.rooms import login_for, message_store, protocols, user_sources
+
+TITLES = {
+    "imap": "IMAP with STARTTLS",
+    "imaps": "IMAP on TLS",
+    "pop3": "POP3 with STLS",
+    "pop3s": "POP3 on TLS",
+    "lmtp": "LMTP",
+}
+
+
+class Mailhub(MultiService):
+    """All of mailhub as one service of a twistd application."""
+
+    log = Logger()
+
+    def __init__(self, reactor: Any, loaded: Loaded) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._reactor = reactor
+        self._loaded = loaded
+        self._threads = Threads(reactor)
+        self._store: Any = None
+        self._factories: dict[str, Any] = {}
+        self._ports: dict[str, list[Any]] = {service: [] for service in listeners.SERVICES}
+        self._pending: list[Deferred[Any]] = []
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._loaded.settings
+
+    @property
+    def places(self) -> dict[str, list[dict[str, Any]]]:
+        """Where each service listens, as the ready file shows it."""
+        return {service: [listeners.place(port.getHost()) for port in ports] for service, ports in self._ports.items()}
+
+    def privilegedStartService(self) -> None:
+        """Build everything and bind the ports. Raises StartFailed."""
+        super().privilegedStartService()  # type: ignore[no-untyped-call]
+        self._reactor.addSystemEventTrigger("after", "shutdown", self._threads.stop)
+        try:
+            Path(self.settings.server.data).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StartFailed(f"{self.settings.server.data}: {error.strerror}; choose another with --data") from None
+        tls = self._context()
+        self._build(tls)
+        for service in listeners.SERVICES:
+            for listener in listeners.parse(service, getattr(self.settings.listen, service)):
+                self._listen(listener, tls)
+
+    def startService(self) -> None:
+        super().startService()  # type: ignore[no-untyped-call]
+        DeferredList(self._pending).addCallback(lambda _: self._reactor.callWhenRunning(self._started))
+
+    def _context(self) -> Any:
+        from mailhub.tap.tls import TlsError, context, lab_certificate
+
+        chosen = self.settings.tls
+        try:
+            if chosen.cert is not None and chosen.key is not None:
+                return context(Path(chosen.cert), Path(chosen.key))
+            return context(*lab_certificate(Path(self.settings.server.data) / "tls"))
+        except (TlsError, OSError, ValueError) as error:
+            raise StartFailed(f"TLS: {error}") from None
+
+    def _build(self, tls: Any) -> None:
+        settings, reactor = self.settings, self._reactor
+        self._store = message_store(reactor, self._threads, settings)
+        users = user_sources(self._threads, settings)
+        login = login_for(reactor, self._store, users, settings)
+        self._factories = protocols(reactor, self._store, users, login, settings, tls)
+
+    def _listen(self, listener: listeners.Listener, tls: Any) -> None:
+        factory = self._factories.get(listener.service.removesuffix("s"))
+        if factory is None:
+            return
+        if listener.service in listeners.ON_TLS and not listener.has_tls:
+            from twisted.protocols.tls import TLSMemoryBIOFactory
+
+            factory = TLSMemoryBIOFactory(tls, False, factory, self._reactor)
+        try:
+            bound = listener.endpoint(self._reactor).listen(factory)
+        except Exception as error:
+            raise StartFailed(listeners.cannot_listen(listener, error)) from None
+        failures: list[Failure] = []
+        bound.addCallbacks(self._ports[listener.service].append, failures.append)
+        if failures:
+            raise StartFailed(listeners.cannot_listen(listener, failures[0].value))
+        if not bound.called:
+            self._pending.append(bound)
+
+    def _started(self) -> None:
+        for service, ports in self._ports.items():
+            for port in ports:
+                self.log.info("{title} on {place}", title=TITLES[service], place=listeners.said(port.getHost()))
+        settings = self.settings
+        self.log.info("{rule}", rule=password_rule(self._loaded))
+        mail = settings.store.mail or f"maildir:{settings.server.data}/mail/%u/Maildir"
+        self.log.info("mail in {where}", where="memory" if settings.store.kind == "memory" else mail)
+        if settings.tls.cert is None:
+            self.log.info("clients trust {ca}", ca=Path(settings.server.data) / "tls" / "ca.pem")
+        if settings.server.ready_file is not None:
+            try:
+                ready.write(Path(settings.server.ready_file), self.places)
+            except OSError as error:
+                self.log.error("ready file: {error}", error=error)
+                self._reactor.stop()
+
+    def stopService(self) -> Deferred[Any]:
+        """Stop listening, let sessions say goodbye, finish writes; all within server.shutdown_seconds."""
+        if self.settings.server.ready_file is not None:
+            ready.remove(Path(self.settings.server.ready_file))
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        deadline = self._reactor.seconds() + self.settings.server.shutdown_seconds
+        ports = [port for ports in self._ports.values() for port in ports]
+        steps: list[tuple[str, Iterable[Callable[[], Any]]]] = [
+            ("ports", [port.stopListening for port in ports]),
+            ("sessions", [factory.shutdown for factory in self._factories.values()]),
+            ("the store", [self._store.close] if self._store is not None else []),
+            ("services", [super().stopService]),
+        ]
+        for what, calls in steps:
+            done = DeferredList([maybeDeferred(call).addErrback(self._trouble, what) for call in calls])
+            try:
+                await done.addTimeout(max(0.1, deadline - self._reactor.seconds()), self._reactor)
+            except TimeoutError:
+                self.log.warn("stopping {what} took too long; left as it is", what=what)
+
+    def _trouble(self, failure: Failure, what: str) -> None:
+        self.log.failure("stopping {what}", failure=failure, what=what)
+
+
+def password_rule(loaded: Loaded) -> str:
+    """Say who may log in, without the password unless everybody knows it."""
+    auth, origin = loaded.settings.auth, loaded.origins["auth.password"]
+    anyone = (
+        'any user with the password "pass" (neither --users nor --password was given)'
+        if origin.startswith("default")
+        else f"any user with the password of {origin}"
+    )
+    if auth.users is None:
+        return anyone
+    listed = f"users of {auth.users}"
+    return listed if auth.password is None else f"{listed}; others: {anyone}"
