@@ -1,0 +1,468 @@
+"""The index of an account: what would cost reading every message to know again, in one SQLite database.
+
+Problem: modseqs, the expunge log, keywords past 26, sizes and parsed facts have no place in file names. Dovecot keeps them in
+its own binary index; here a database is used because several processes may write it at once, and because SQLite has
+crash safety that need not be invented again.
+
+It is a cache. It may be deleted, or be full of garbage, at any time: then it is made again, which is logged once, no
+caller sees an error, and what it held is computed or (modseqs) begun anew above all that were given before, because a modseq is never
+below the clock (design law 4). So a failure to write it never fails a change of a mailbox.
+
+It is sparse: a mailbox of 100,000 messages that was only looked at has one row in `arrival` and none in `message`. A message
+without a modseq of its own has that of the latest arrival row at or below its UID.
+
+Transactions run in threads, one at a time (a lock), on one connection. The reactor has a connection of its own that only
+reads: in WAL mode it never waits for a writer, and a read of a few hundred rows costs less than a thread hop. What it reads (facts,
+sizes) never changes for a message, so that it is always right.
+
+A mailbox is known by a key made of its GUID and UIDVALIDITY, so a mailbox whose UIDs began anew meets nothing old.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from attrs import frozen
+from twisted.logger import Logger
+
+T = TypeVar("T")
+
+FILE_NAME = b"mailhub.index.sqlite"
+"""Has no leading dot, so that no layout takes it for a mailbox."""
+
+FACT_SETS = 16
+"""Most different facts of one family (what stands before "/" in the key) kept for a mailbox: a client can ask for any
+combination of header fields, and each is a family member."""
+
+EXPUNGE_LOG = 20_000
+"""Most expunged UIDs remembered for a mailbox."""
+
+_BUSY_SECONDS = 10.0
+_VERSION = 1
+_SCHEMA = f"""
+CREATE TABLE mailbox (
+    id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, modseq INTEGER NOT NULL, log_from INTEGER NOT NULL, recent INTEGER
+);
+CREATE TABLE arrival (mailbox INTEGER, uid INTEGER, modseq INTEGER NOT NULL, PRIMARY KEY (mailbox, uid)) WITHOUT ROWID;
+CREATE TABLE message (
+    mailbox INTEGER, uid INTEGER, modseq INTEGER, size INTEGER, date INTEGER, saved INTEGER, keywords TEXT,
+    PRIMARY KEY (mailbox, uid)
+) WITHOUT ROWID;
+CREATE TABLE expunged (mailbox INTEGER, modseq INTEGER, uid INTEGER, PRIMARY KEY (mailbox, modseq, uid)) WITHOUT ROWID;
+CREATE TABLE name (id INTEGER PRIMARY KEY, fact TEXT NOT NULL UNIQUE);
+CREATE TABLE used (mailbox INTEGER, fact INTEGER, at REAL NOT NULL, PRIMARY KEY (mailbox, fact)) WITHOUT ROWID;
+CREATE TABLE fact (mailbox INTEGER, fact INTEGER, uid INTEGER, value BLOB, PRIMARY KEY (mailbox, fact, uid)) WITHOUT ROWID;
+PRAGMA user_version = {_VERSION};
+"""
+
+
+@frozen(eq=False)
+class Known:
+    """What the index knows of a mailbox when it is opened."""
+
+    modseq: int
+    """The highest that was given."""
+    recent: int | None
+    """Messages from this UID on are unclaimed; None if the index did not know the mailbox."""
+    arrivals: Sequence[tuple[int, int]]
+    """(first UID, modseq), ascending."""
+    rows: Sequence[tuple[int, int | None, str | None]]
+    """(UID, modseq, keywords joined by spaces), ascending, of messages that have either."""
+    expunged: frozenset[int]
+
+
+@frozen(eq=False)
+class Sizes:
+    """A row of what is known of a message but its facts; None where it is not known."""
+
+    uid: int
+    size: int | None = None
+    date: int | None = None
+    saved: int | None = None
+
+
+class Transaction:
+    """One mailbox, within a transaction. Everything is committed together, or nothing."""
+
+    def __init__(self, connection: sqlite3.Connection, mailbox: int, known_before: bool) -> None:
+        self._db = connection
+        self._id = mailbox
+        self._known_before = known_before
+
+    def known(self) -> Known:
+        """Read all that opening a mailbox needs."""
+        modseq, recent = self._db.execute("SELECT modseq, recent FROM mailbox WHERE id = ?", (self._id,)).fetchone()
+        arrivals = self._db.execute(
+            "SELECT uid, modseq FROM arrival WHERE mailbox = ? ORDER BY uid", (self._id,)
+        ).fetchall()
+        rows = self.changed_since(0)
+        gone = self._db.execute("SELECT uid FROM expunged WHERE mailbox = ?", (self._id,))
+        return Known(modseq, recent if self._known_before else None, arrivals, rows, frozenset(uid for (uid,) in gone))
+
+    def highest(self) -> int:
+        """Return the highest modseq that any process gave."""
+        (modseq,) = self._db.execute("SELECT modseq FROM mailbox WHERE id = ?", (self._id,)).fetchone()
+        return int(modseq)
+
+    def changed_since(self, modseq: int) -> list[tuple[int, int | None, str | None]]:
+        """Return (UID, modseq, keywords) of messages with a later modseq of their own, or with keywords if 0."""
+        return self._db.execute(
+            "SELECT uid, modseq, keywords FROM message WHERE mailbox = ?1 AND (modseq > ?2 OR (?2 = 0 AND keywords <> ''))"
+            " ORDER BY uid",
+            (self._id, modseq),
+        ).fetchall()
+
+    def raise_to(self, modseq: int) -> None:
+        """Note that `modseq` was given."""
+        self._db.execute("UPDATE mailbox SET modseq = max(modseq, ?) WHERE id = ?", (modseq, self._id))
+
+    def arrived(self, uid: int, modseq: int) -> None:
+        """Give messages from `uid` on that have no modseq of their own this one."""
+        self._db.execute("INSERT OR REPLACE INTO arrival VALUES (?, ?, ?)", (self._id, uid, modseq))
+        self.raise_to(modseq)
+
+    def flagged(self, rows: Iterable[tuple[int, int]]) -> None:
+        """Note (UID, modseq) of messages whose flags changed."""
+        self._db.executemany(
+            f"INSERT INTO message (mailbox, uid, modseq) VALUES ({self._id}, ?, ?)"  # noqa: S608 - an integer
+            " ON CONFLICT DO UPDATE SET modseq = max(coalesce(modseq, 0), excluded.modseq)",
+            rows,
+        )
+
+    def keywords(self, rows: Iterable[tuple[int, str]]) -> None:
+        """Note (UID, keywords joined by spaces) that have no letter."""
+        self._db.executemany(
+            f"INSERT INTO message (mailbox, uid, keywords) VALUES ({self._id}, ?, ?)"  # noqa: S608
+            " ON CONFLICT DO UPDATE SET keywords = excluded.keywords",
+            rows,
+        )
+
+    def measured(self, rows: Iterable[Sizes]) -> None:
+        """Note sizes and dates; None leaves what is known."""
+        self._db.executemany(
+            f"INSERT INTO message (mailbox, uid, size, date, saved) VALUES ({self._id}, ?, ?, ?, ?)"  # noqa: S608
+            " ON CONFLICT DO UPDATE SET size = coalesce(excluded.size, size), date = coalesce(excluded.date, date),"
+            " saved = coalesce(excluded.saved, saved)",
+            ((row.uid, row.size, row.date, row.saved) for row in rows),
+        )
+
+    def keep(self, key: str, rows: Iterable[tuple[int, bytes]]) -> None:
+        """Keep fact `key`: (UID, value) pairs."""
+        fact = _fact_id(self._db, key, make=True)
+        self._use(fact, key)
+        self._db.executemany(
+            f"INSERT OR REPLACE INTO fact VALUES ({self._id}, {fact}, ?, ?)",  # noqa: S608
+            rows,
+        )
+
+    def removed(self, uids: Sequence[int], modseq: int, log_limit: int = EXPUNGE_LOG) -> None:
+        """Forget messages and log that they were expunged at `modseq`."""
+        self._db.executemany(
+            f"INSERT OR REPLACE INTO expunged VALUES ({self._id}, {modseq}, ?)",  # noqa: S608
+            ((uid,) for uid in uids[-log_limit:]),
+        )
+        facts = [fact for (fact,) in self._db.execute("SELECT fact FROM used WHERE mailbox = ?", (self._id,))]
+        runs = _runs(uids)
+        self._db.executemany(f"DELETE FROM message WHERE mailbox = {self._id} AND uid BETWEEN ? AND ?", runs)  # noqa: S608
+        for fact in facts:
+            self._db.executemany(
+                f"DELETE FROM fact WHERE mailbox = {self._id} AND fact = {fact} AND uid BETWEEN ? AND ?",  # noqa: S608
+                runs,
+            )
+        self.raise_to(modseq)
+        self._prune(log_limit)
+
+    def recent(self, below: int, fallback: int) -> int:
+        """Claim \\Recent of messages below UID `below`; return the first UID that was unclaimed. `fallback` is
+        that UID where the index did not know."""
+        (first,) = self._db.execute("SELECT recent FROM mailbox WHERE id = ?", (self._id,)).fetchone()
+        found = int(fallback if first is None else first)
+        if first is None or found < below:
+            self._db.execute("UPDATE mailbox SET recent = ? WHERE id = ?", (max(found, below), self._id))
+        return found
+
+    def copied(self, source: str, pairs: Sequence[tuple[int, int]], limit: int = 8192) -> None:
+        """Take sizes and facts from mailbox `source` for (source UID, target UID) pairs; facts over `limit` octets
+        are left to be computed again when they are asked for."""
+        row = self._db.execute("SELECT id FROM mailbox WHERE key = ?", (source,)).fetchone()
+        if row is None:
+            return
+        (origin,) = row
+        self._db.execute("CREATE TEMP TABLE IF NOT EXISTS pair (source INTEGER PRIMARY KEY, target INTEGER)")
+        self._db.execute("DELETE FROM pair")
+        self._db.executemany("INSERT OR REPLACE INTO pair VALUES (?, ?)", pairs)
+        now = int(time.time())
+        self._db.execute(
+            "INSERT INTO message (mailbox, uid, size, date, saved) SELECT ?, target, size, date, ?"
+            " FROM pair CROSS JOIN message ON mailbox = ? AND uid = source WHERE true ORDER BY target"
+            " ON CONFLICT DO UPDATE SET size = coalesce(excluded.size, size), date = coalesce(excluded.date, date)",
+            (self._id, now, origin),
+        )
+        used = self._db.execute(
+            "SELECT fact, name.fact FROM used JOIN name ON id = used.fact WHERE mailbox = ?", (origin,)
+        )
+        for fact, key in used.fetchall():
+            self._use(fact, key)
+            self._db.execute(
+                "INSERT OR REPLACE INTO fact SELECT ?1, ?2, target, value FROM pair CROSS JOIN fact"
+                " ON mailbox = ?3 AND fact = ?2 AND uid = source WHERE length(value) <= ?4 ORDER BY target",
+                (self._id, fact, origin, limit),
+            )
+
+    def _use(self, fact: int, key: str) -> None:
+        """Note that the mailbox keeps a fact; drop the one of its family that came longest ago if there are too many."""
+        self._db.execute("INSERT OR REPLACE INTO used VALUES (?, ?, ?)", (self._id, fact, time.time()))
+        family = key.partition("/")[0] + "/"
+        members = self._db.execute(
+            "SELECT used.fact FROM used JOIN name ON name.id = used.fact WHERE mailbox = ? AND substr(name.fact, 1, ?) = ?"
+            " ORDER BY at DESC",
+            (self._id, len(family), family),
+        ).fetchall()
+        for (old,) in members[FACT_SETS:]:
+            self._db.execute("DELETE FROM fact WHERE mailbox = ? AND fact = ?", (self._id, old))
+            self._db.execute("DELETE FROM used WHERE mailbox = ? AND fact = ?", (self._id, old))
+
+    def _prune(self, limit: int) -> None:
+        """Cut the expunge log to `limit` UIDs, oldest first, and note from where on it is complete."""
+        (count,) = self._db.execute("SELECT count(*) FROM expunged WHERE mailbox = ?", (self._id,)).fetchone()
+        if count > limit:
+            (modseq,) = self._db.execute(
+                "SELECT modseq FROM expunged WHERE mailbox = ? ORDER BY modseq LIMIT 1 OFFSET ?",
+                (self._id, count - limit - 1),
+            ).fetchone()
+            self._db.execute("DELETE FROM expunged WHERE mailbox = ? AND modseq <= ?", (self._id, modseq))
+            self._db.execute("UPDATE mailbox SET log_from = max(log_from, ?) WHERE id = ?", (modseq, self._id))
+
+
+class Index:
+    """The database of an account.
+
+    path: its file. durable: whether checkpoints are synced (fsync = always). clock: seconds since the epoch.
+    """
+
+    _log = Logger()
+
+    def __init__(self, path: bytes, durable: bool = True, clock: Callable[[], float] = time.time) -> None:
+        self.path = path
+        self._durable = durable
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._db: sqlite3.Connection | None = None
+        self._inode: tuple[int, int] | None = None
+        self._generation = 0
+        self._reader: sqlite3.Connection | None = None
+        self._reader_generation = -1
+        self._reader_ids: dict[str, int] = {}
+        self._failed = False
+        self._closed = False
+
+    def write(self, key: str, base: int, job: Callable[[Transaction], T]) -> T | None:
+        """Run `job` in a transaction on mailbox `key`; threads only.
+
+        `base` is the modseq of messages the index knows nothing of, should it not know the mailbox. Returns what
+        `job` returned, or None if the database could not be written, which is logged once. `job` may be run twice."""
+        with self._lock:
+            for attempt in (1, 2):
+                try:
+                    result = self._run(key, base, job)
+                except sqlite3.Error as error:
+                    self._failure(error, attempt)
+                else:
+                    self._failed = False
+                    return result
+        return None
+
+    def stamp(self) -> tuple[int, int]:
+        """Return what changes when any process writes the index: cheap enough for every look at a mailbox."""
+        try:
+            found = os.stat(self.path + b"-wal")
+        except OSError:
+            return (0, 0)
+        return (found.st_size, found.st_mtime_ns)
+
+    def sizes(self, key: str, uids: Sequence[int]) -> Sequence[Sizes]:
+        """Return what is known of messages `uids` (ascending), without those unknown; may return others too.
+        Reactor thread."""
+        return [Sizes(*row) for row in self._select(key, "SELECT uid, size, date, saved FROM message", "", uids)]
+
+    def facts(self, key: str, fact: str, uids: Sequence[int]) -> dict[int, bytes]:
+        """Return the values kept of a fact for messages `uids` (ascending); may return others too. Reactor thread."""
+        try:
+            reader = self._readable()
+            number = _fact_id(reader, fact) if reader is not None else 0
+        except sqlite3.Error:
+            return {}
+        return dict(self._select(key, "SELECT uid, value FROM fact", f"AND fact = {number}", uids)) if number else {}
+
+    def forget(self, key: str) -> None:
+        """Drop all that is known of a mailbox that was deleted; threads only."""
+
+        def drop(transaction: Transaction) -> None:
+            for table in ("arrival", "message", "expunged", "used", "fact"):
+                transaction._db.execute(f"DELETE FROM {table} WHERE mailbox = ?", (transaction._id,))  # noqa: S608
+            transaction._db.execute("DELETE FROM mailbox WHERE id = ?", (transaction._id,))
+
+        self.write(key, 0, drop)
+
+    def close(self) -> None:
+        """Close the database. It is opened again if it is needed again."""
+        with self._lock:
+            self._drop()
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+            self._reader_generation = -1
+
+    # Writing
+
+    def _run(self, key: str, base: int, job: Callable[[Transaction], T]) -> T:
+        db = self._writable()
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            found = db.execute("SELECT id FROM mailbox WHERE key = ?", (key,)).fetchone()
+            if found is None:
+                cursor = db.execute("INSERT INTO mailbox (key, modseq, log_from) VALUES (?, ?, ?)", (key, base, base))
+                mailbox = cursor.lastrowid or 0
+                db.execute("INSERT INTO arrival VALUES (?, 1, ?)", (mailbox, base))
+            else:
+                (mailbox,) = found
+            result = job(Transaction(db, mailbox, found is not None))
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+        return result
+
+    def _writable(self) -> sqlite3.Connection:
+        """Return the connection to the file that is at `path` now."""
+        if self._db is not None:
+            try:
+                now = os.stat(self.path)
+            except OSError:
+                now = None
+            if now is not None and (now.st_dev, now.st_ino) == self._inode:
+                return self._db
+            self._log.warn("Index was removed and is made again: {path}", path=os.fsdecode(self.path))
+            self._drop()
+        db = self._connect("rwc")
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute(f"PRAGMA synchronous = {'NORMAL' if self._durable else 'OFF'}")
+            db.execute("BEGIN IMMEDIATE")
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            if version not in (0, _VERSION):
+                raise sqlite3.DatabaseError(f"schema version {version}")
+            if not version:
+                for statement in _SCHEMA.strip().split(";\n"):
+                    db.execute(statement)
+            db.execute("COMMIT")
+            made = os.stat(self.path)
+        except BaseException:
+            db.close()
+            raise
+        self._inode = (made.st_dev, made.st_ino)
+        self._db = db
+        self._generation += 1
+        return db
+
+    def _connect(self, mode: str) -> sqlite3.Connection:
+        name = f"file:{quote(self.path)}?mode={mode}"
+        return sqlite3.connect(
+            name, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
+        )
+
+    def _failure(self, error: sqlite3.Error, attempt: int) -> None:
+        """Make ready for a second attempt: a database that is no database, or of a shape we do not know, is moved
+        aside; a full disk or a lock that is held too long changes nothing."""
+        operational = isinstance(error, sqlite3.OperationalError)
+        about_shape = operational and ("no such" in str(error) or "no column" in str(error))
+        self._drop()
+        if not self._failed or attempt == 2:
+            self._failed = True
+            self._log.warn(
+                "Index cannot be used: {error} ({path})", error=str(error), path=os.fsdecode(self.path), attempt=attempt
+            )
+        if attempt == 1 and (not operational or about_shape):
+            try:
+                os.replace(self.path, self.path + b".corrupt")
+            except OSError:
+                pass
+            for ending in (b"-wal", b"-shm"):
+                try:
+                    os.unlink(self.path + ending)
+                except OSError:
+                    pass
+
+    def _drop(self) -> None:
+        if self._db is not None:
+            try:
+                self._db.close()
+            except sqlite3.Error:
+                pass
+            self._db = None
+
+    # Reading on the reactor
+
+    def _readable(self) -> sqlite3.Connection | None:
+        """Return the reactor's connection, or None while nothing was ever written."""
+        if self._reader_generation != self._generation:
+            if self._reader is not None:
+                self._reader.close()
+                self._reader = None
+            self._reader_ids.clear()
+            self._reader_generation = self._generation
+        if self._reader is None and self._generation:
+            self._reader = self._connect("rw")
+        return self._reader
+
+    def _select(self, key: str, select: str, also: str, uids: Sequence[int]) -> list[Any]:
+        """Read rows of messages `uids` (ascending): by one range where they lie close together."""
+        if not uids:
+            return []
+        try:
+            reader = self._readable()
+            if reader is None:
+                return []
+            mailbox = self._reader_ids.get(key)
+            if mailbox is None:
+                row = reader.execute("SELECT id FROM mailbox WHERE key = ?", (key,)).fetchone()
+                if row is None:
+                    return []
+                mailbox = self._reader_ids[key] = row[0]
+            where = f"{select} WHERE mailbox = {mailbox} {also} AND uid"
+            if uids[-1] - uids[0] < 4 * len(uids):
+                return reader.execute(where + " BETWEEN ? AND ?", (uids[0], uids[-1])).fetchall()
+            wanted = "[" + ",".join(map(str, uids)) + "]"
+            return reader.execute(where + " IN (SELECT value FROM json_each(?))", (wanted,)).fetchall()
+        except sqlite3.Error:
+            # The next write finds out what is wrong and mends it; what is not found here is computed.
+            return []
+
+
+def _fact_id(db: sqlite3.Connection, key: str, make: bool = False) -> int:
+    row = db.execute("SELECT id FROM name WHERE fact = ?", (key,)).fetchone()
+    if row is None and make:
+        return db.execute("INSERT INTO name (fact) VALUES (?)", (key,)).lastrowid or 0
+    return int(row[0]) if row else 0
+
+
+def _runs(uids: Sequence[int]) -> list[tuple[int, int]]:
+    """Return `uids` (ascending) as closed ranges."""
+    runs: list[tuple[int, int]] = []
+    start = last = None
+    for uid in uids:
+        if last is None or uid != last + 1:
+            if start is not None and last is not None:
+                runs.append((start, last))
+            start = uid
+        last = uid
+    if start is not None and last is not None:
+        runs.append((start, last))
+    return runs
