@@ -20,6 +20,7 @@ is then done once a combination.
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from itertools import compress
 from typing import cast
@@ -29,13 +30,16 @@ from attrs import evolve, frozen
 from mailhub.store.changes import Added, Flagged, MailboxChange, Removed
 from mailhub.store.errors import TooMany
 from mailhub.store.model import (
+    DELETED,
     NO_FLAGS,
+    SEEN,
     SYSTEM_FLAGS,
     FlagEdit,
     FlagOp,
     FlagOutcome,
     Flags,
     MailboxId,
+    MailboxStatus,
     ModSeq,
     Snapshot,
     Uid,
@@ -298,10 +302,10 @@ def diff(old: Snapshot, new: Snapshot) -> tuple[MailboxChange, ...]:
         removed = [uids[place] for place in gone]
         uids, numbers, seqs = (_without(column, gone) for column in (uids, numbers, seqs))
     # Added messages have UIDs above all that were known, so those in both stand at the same places now.
-    count = len(uids)
-    added = new.uids[count:]
+    common = len(uids)
+    added = new.uids[common:]
     flagged = _flagged(
-        new, count, seqs, numbers if old.flag_sets is new.flag_sets else _renumbered(numbers, old.flag_sets, new)
+        new, common, seqs, numbers if old.flag_sets is new.flag_sets else _renumbered(numbers, old.flag_sets, new)
     )
     changes: list[MailboxChange] = []
     if removed:
@@ -311,6 +315,36 @@ def diff(old: Snapshot, new: Snapshot) -> tuple[MailboxChange, ...]:
     if added:
         changes.append(Added(cast("Sequence[Uid]", added)))
     return tuple(changes)
+
+
+def numbers_with(snapshot: Snapshot, flag: str) -> set[int]:
+    """Return the flag numbers whose sets hold `flag`, a system flag or a keyword in any case."""
+    key = flag.lower()
+    name = _SYSTEM.get(key) or next((keyword for keyword in snapshot.keywords if keyword.lower() == key), None)
+    return set() if name is None else {number for number, flags in enumerate(snapshot.flag_sets) if name in flags}
+
+
+def count(snapshot: Snapshot, flag: str) -> int:
+    """Return how many messages have `flag`."""
+    numbers = numbers_with(snapshot, flag)
+    if len(numbers) <= 8:
+        return sum(snapshot.flag_numbers.count(number) for number in numbers)
+    return sum(number in numbers for number in snapshot.flag_numbers)
+
+
+def status(snapshot: Snapshot, size: int | None = None) -> MailboxStatus:
+    """Return how a mailbox stands."""
+    return MailboxStatus(
+        mailbox_id=snapshot.mailbox_id,
+        uidvalidity=snapshot.uidvalidity,
+        uidnext=snapshot.uidnext,
+        messages=len(snapshot),
+        recent=len(snapshot) - bisect_left(snapshot.uids, snapshot.recent_from),
+        unseen=len(snapshot) - count(snapshot, SEEN),
+        deleted=count(snapshot, DELETED),
+        highest_modseq=snapshot.highest_modseq,
+        size=size,
+    )
 
 
 def _flagged(new: Snapshot, count: int, seqs: array[int], numbers: array[int]) -> list[int]:
