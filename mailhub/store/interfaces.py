@@ -166,8 +166,8 @@ class IAccount(Interface):
         """Unsubscribing from what is not subscribed is no error."""
 
     def create(name: str, special_use: frozenset[str] = frozenset()) -> Deferred[MailboxInfo]:
-        """Make a mailbox; levels above it appear by themselves. A name ending in the delimiter declares a
-        level only (RFC 3501 section 6.3.3).
+        """Make a mailbox; levels above it appear by themselves. A delimiter at the end of the name is dropped: the
+        mailbox is made all the same (RFC 3501 section 6.3.3, and what Dovecot does with Maildir++).
 
         Raises MailboxExists, BadMailboxName, TooMany, OverQuota, Unavailable."""
 
