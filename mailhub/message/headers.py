@@ -1,0 +1,61 @@
+"""Header blocks cut into fields (RFC 5322 section 2.2, with all that the world gets wrong).
+
+A block ends at the first empty line or at the end of the octets. A line that begins with a space or a tab
+continues the field before it. A line without a colon is a field without a value; it does not end the header
+(as in Dovecot). Space before the colon is allowed (RFC 5322 section 4.5).
+"""
+
+from __future__ import annotations
+
+import re
+
+Field = tuple[bytes, bytes]
+"""A field: its name in lower case (empty if its first line has no colon), and all its octets without the last CRLF."""
+
+_FIELD_END = re.compile(rb"\r\n(?![ \t])")
+
+
+def header_end(data: bytes, start: int = 0) -> int:
+    """Return the offset behind the empty line that ends the header beginning at `start`, or len(data)."""
+    if data.startswith(b"\r\n", start):
+        return start + 2
+    found = data.find(b"\r\n\r\n", start)
+    return len(data) if found < 0 else found + 4
+
+
+def split_fields(data: bytes, start: int, end: int) -> list[Field]:
+    """Cut data[start:end], a header with or without its empty line, into fields, in order."""
+    if end - start <= 2 and data.startswith(b"\r\n", start):
+        return []
+    block = data[start:end]
+    if block.endswith(b"\r\n\r\n"):
+        block = block[:-4]
+    elif block.endswith(b"\r\n"):
+        block = block[:-2]
+    if not block:
+        return []
+    fields = []
+    for raw in _FIELD_END.split(block):
+        name, colon, _ = raw.partition(b":")
+        fields.append((name.rstrip(b" \t").lower() if colon and b"\n" not in name else b"", raw))
+    return fields
+
+
+def field_value(raw: bytes) -> bytes:
+    """Return the value of a field with leading space removed and its folds as bare LF.
+
+    If the first line of the value is nothing but space, only one
+    octet of that goes (as in Dovecot)."""
+    _, _, value = raw.partition(b":")
+    if b"\n" in value:
+        value = value.replace(b"\r\n", b"\n")
+        rest = value.lstrip(b" \t")
+        if rest[:1] == b"\n":
+            return value[1:] if value[:1] != b"\n" else value
+        return rest
+    return value.lstrip(b" \t") or value[1:]
+
+
+def values(fields: list[Field], name: bytes) -> list[bytes]:
+    """Return the values of all fields called `name` (lower case), in order."""
+    return [field_value(raw) for found, raw in fields if found == name]
