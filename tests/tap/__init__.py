@@ -1,0 +1,1 @@
+"""Tests of mailhub.tap: the real server as a process."""
