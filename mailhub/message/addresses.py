@@ -23,10 +23,10 @@ _USUAL = re.compile(
 """The forms nearly all mail has: name <local@domain> and local@domain."""
 
 
-def parse_addresses(value: bytes) -> list[Address]:
-    """Parse an address-list. Empty if there is nothing but space and comments."""
+def parse_addresses(value: bytes, pos: int = 0) -> list[Address]:
+    """Parse an address-list from `pos`. Empty if there is nothing but space and comments."""
     found: list[Address] = []
-    pos, size = 0, len(value)
+    size = len(value)
     while True:
         usual = _USUAL.match(value, pos)
         if usual is None:

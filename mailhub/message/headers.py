@@ -36,8 +36,12 @@ def split_fields(data: bytes, start: int, end: int) -> list[Field]:
         return []
     fields = []
     for raw in _FIELD_END.split(block):
-        name, colon, _ = raw.partition(b":")
-        fields.append((name.rstrip(b" \t").lower() if colon and b"\n" not in name else b"", raw))
+        at = raw.find(b":")
+        name = raw[:at].lower() if at >= 0 else b""
+        if name[-1:] in b" \t" or b"\n" in name:
+            # The first test is true of an empty name too.
+            name = b"" if b"\n" in name else name.rstrip(b" \t")
+        fields.append((name, raw))
     return fields
 
 

@@ -8,10 +8,10 @@ from mailhub.message.bodystructure import body, bodystructure
 from mailhub.message.envelope import envelope
 from mailhub.message.facts import Fact
 from mailhub.message.message import Message
-from mailhub.message.sections import Section, SectionText, Span, header_fields, read_section
+from mailhub.message.sections import Section, SectionText, Span, header_fields, message_fields, read_section
 from mailhub.message.sections import locate as locate_section
 
-ENVELOPE = Fact("envelope/1", lambda message: envelope(message.root.fields))
+ENVELOPE = Fact("envelope/1", lambda message: envelope(message.fields))
 """ENVELOPE with its parentheses, ready to send."""
 
 BODY = Fact("body/1", lambda message: body(message.data, message.root))
@@ -26,6 +26,9 @@ def headers(fields: tuple[str, ...], negated: bool = False) -> Fact:
     """The octets of BODY[HEADER.FIELDS (...)], or of .NOT with `negated`. Order and case of names do not matter."""
     text = SectionText.FIELDS_NOT if negated else SectionText.FIELDS
     section = Section((), text, tuple(sorted({name.upper() for name in fields})))
+    if not negated:
+        names = frozenset(name.lower().encode("utf-8", "surrogateescape") for name in fields)
+        return Fact(f"headers/1:{section.key}", lambda message: message_fields(message, names))
     return Fact(f"headers/1:{section.key}", lambda message: header_fields(message, section))
 
 

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+from mailhub.message.headers import Field, header_end, split_fields
 from mailhub.message.structure import Part, parse_structure
 
 
 class Message:
     """One message. `data` has CRLF line ends; parsed parts are made on demand and kept."""
 
-    __slots__ = ("_root", "data")
+    __slots__ = ("_fields", "_root", "data")
 
     def __init__(self, data: bytes) -> None:
         self.data = data
+        self._fields: list[Field] | None = None
         self._root: Part | None = None
+
+    @property
+    def fields(self) -> list[Field]:
+        """The fields of the message's header, in order; costs less than the tree."""
+        fields = self._fields
+        if fields is None:
+            fields = self._fields = split_fields(self.data, 0, header_end(self.data))
+        return fields
 
     @property
     def root(self) -> Part:
         """The MIME tree; its offsets are offsets into `data`."""
         root = self._root
         if root is None:
-            root = self._root = parse_structure(self.data)
+            root = self._root = parse_structure(self.data, self.fields)
         return root
 
 

@@ -8,6 +8,7 @@ Garbage between parameters is skipped up to the next ";".
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from itertools import groupby
 
 from attrs import frozen
@@ -45,6 +46,11 @@ class ContentType:
 
 def parse_content_type(value: bytes) -> ContentType:
     """Parse a Content-Type value. "multipart" without a subtype is application/octet-stream."""
+    # Most mail has one of a few; boundaries differ each time and would push those out.
+    return _remembered(value) if len(value) < 80 and b"boundary" not in value else _parse_content_type(value)
+
+
+def _parse_content_type(value: bytes) -> ContentType:
     plain = _PLAIN.match(value)
     if plain is not None:
         if plain.end() == len(value):
@@ -64,6 +70,9 @@ def parse_content_type(value: bytes) -> ContentType:
     if state == BROKEN or (state != END and scanner.peek() != b";"):
         return ContentType(b"", b"")
     return ContentType(main, sub, parse_params(scanner))
+
+
+_remembered = lru_cache(maxsize=1024)(_parse_content_type)
 
 
 def parse_encoding(value: bytes) -> bytes | None:

@@ -90,13 +90,12 @@ def read_section(message: Message, section: Section) -> bytes:
 
 def header_fields(message: Message, section: Section) -> bytes:
     """Return BODY[HEADER.FIELDS (...)] or .NOT: the fields in message order and the empty line."""
+    names = frozenset(name.lower().encode("utf-8", "surrogateescape") for name in section.fields)
+    if not section.path and section.text is SectionText.FIELDS:
+        return message_fields(message, names)
     part = _addressed(message, section)
     if part is None:
         return b""
-    names = {name.lower().encode("utf-8", "surrogateescape") for name in section.fields}
-    if part.parent is None and section.text is SectionText.FIELDS:
-        # Always complete, even if the header is not: Dovecot answers this from its cache of fields.
-        return shown(b"".join([raw + b"\r\n" for name, raw in part.fields if name in names]) + b"\r\n")
     data = message.data
     wanted = section.text is SectionText.FIELDS
     kept = [raw for name, raw in part.fields if (name in names) == wanted]
@@ -106,6 +105,13 @@ def header_fields(message: Message, section: Section) -> bytes:
     if header_has_end(data, part):
         text += b"\r\n"
     return shown(text)
+
+
+def message_fields(message: Message, names: frozenset[bytes]) -> bytes:
+    """Return the fields of the message that have one of `names` (lower case), and an empty line.
+
+    That line is there even if the header has no end: so Dovecot answers, from its cache of fields."""
+    return shown(b"".join([raw + b"\r\n" for name, raw in message.fields if name in names]) + b"\r\n")
 
 
 def header_has_end(data: bytes, part: Part) -> bool:

@@ -1,6 +1,6 @@
 """The MIME tree of a message, by offsets (RFC 2045, RFC 2046).
 
-One pass over the octets: all lines that begin with "--" are found by bytes.find, and each is compared with the
+One pass over the octets: all lines that begin with "--" are found by one pattern, and each is compared with the
 boundaries that are open there. No part copies its body. Where the standards leave a choice, Dovecot's is taken:
 
 - A boundary matches a line that begins with it; of several the longest wins, of equal ones the innermost.
@@ -11,12 +11,17 @@ boundaries that are open there. No part copies its body. Where the standards lea
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 from mailhub.message.headers import Field, field_value, split_fields
 from mailhub.message.params import ContentType, parse_content_type
 
 MAX_DEPTH = 100
 MAX_PARTS = 10_000
 _MAX_BOUNDARY = 80
+
+_DASHES = re.compile(rb"\n--")
 
 TEXT = 1
 MULTIPART = 2
@@ -45,13 +50,15 @@ class Part:
         self.children: list[Part] = []
 
 
-def parse_structure(data: bytes) -> Part:
-    """Return the tree of `data`, which has CRLF line ends. Never raises; time is linear in len(data)."""
-    return _Parser(data).parse()
+def parse_structure(data: bytes, fields: list[Field]) -> Part:
+    """Return the tree of `data`, which has CRLF line ends and begins with a header of `fields`.
+
+    Never raises; time is linear in len(data)."""
+    return _Parser(data).parse(fields)
 
 
 class _Parser:
-    __slots__ = ("blank", "count", "dashes", "data", "open", "size", "texts")
+    __slots__ = ("blank", "count", "dashes", "data", "lines", "open", "size", "texts")
 
     def __init__(self, data: bytes) -> None:
         self.data = data
@@ -62,11 +69,13 @@ class _Parser:
         self.blank = -1
         """Offset of the first CRLF CRLF at or behind what was read: found once, not again for each part."""
         self.dashes = -1
-        """The same for the first line that begins with "--"."""
+        """The same for the first line that begins with "--"; `lines` gives those behind it."""
+        self.lines: Iterator[re.Match[bytes]] | None = None
         self.count = 1
 
-    def parse(self) -> Part:
+    def parse(self, fields: list[Field]) -> Part:
         root = Part(None, 0)
+        root.fields = fields
         part: Part | None = root
         while part is not None:
             part = self._read(part)
@@ -105,7 +114,7 @@ class _Parser:
             _describe(part, split_fields(data, start, part.body), self.count >= MAX_PARTS)
             return line
         part.body = end
-        _describe(part, split_fields(data, start, end), self.count >= MAX_PARTS)
+        _describe(part, split_fields(data, start, end) if part.parent else part.fields, self.count >= MAX_PARTS)
         if part.kind == MULTIPART and complete and part.type is not None:
             boundary = part.type.param(b"boundary")
             if boundary is not None:
@@ -164,8 +173,11 @@ class _Parser:
         data, texts, line = self.data, self.texts, self.dashes
         while True:
             if line < start:
-                found = data.find(b"\n--", start - 1)
-                line = self.size if found < 0 else found + 1
+                if self.lines is None:
+                    self.lines = _DASHES.finditer(data, start - 1)
+                found = next(self.lines, None)
+                line = self.size if found is None else found.end() - 2
+                continue
             if line >= end or data.startswith(texts, line + 2):
                 break
             start = line + 1
