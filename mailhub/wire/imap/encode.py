@@ -104,9 +104,10 @@ def number_set(numbers: Sequence[int]) -> bytes:
     if numbers[-1] - numbers[0] == size - 1:
         return b"%d:%d" % (numbers[0], numbers[-1]) if size > 1 else b"%d" % numbers[0]
     # A number that is not its predecessor plus one begins a run, and the predecessor ends one.
-    breaks = list(map((1).__ne__, map(sub, numbers[1:], numbers)))
-    firsts = compress(numbers, chain((True,), breaks))
-    lasts = compress(numbers, chain(breaks, (True,)))
+    listed = list(numbers)
+    breaks = list(map((1).__ne__, map(sub, listed[1:], listed)))
+    firsts = compress(listed, chain((True,), breaks))
+    lasts = compress(listed, chain(breaks, (True,)))
     runs = [f"{first}:{last}" if first != last else str(first) for first, last in zip(firsts, lasts, strict=True)]
     return ",".join(runs).encode("ascii")
 
