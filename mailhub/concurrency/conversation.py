@@ -77,8 +77,10 @@ class Conversation(Protocol):
     transport: Any
     host = ""
     """The peer's address; "" on a unix socket."""
+    tls = False
+    """TLS is on."""
     secure = False
-    """TLS is on, or it is a unix socket."""
+    """Nobody can overhear: TLS is on, or it is a unix socket."""
     local = False
     """The peer is on this machine."""
 
@@ -166,7 +168,7 @@ class Conversation(Protocol):
                 "{host} sent {count} octets in the clear behind its wish for TLS", host=self.host, count=dropped
             )
         self.transport.startTLS(context)
-        self.secure = True
+        self.tls = self.secure = True
 
     # --- for the factory ---
 
@@ -183,7 +185,8 @@ class Conversation(Protocol):
     def connectionMade(self) -> None:
         peer = self.transport.getPeer()
         self.host, self.local = whence(peer)
-        self.secure = ISSLTransport.providedBy(self.transport) or isinstance(peer, UNIXAddress)
+        self.tls = ISSLTransport.providedBy(self.transport)
+        self.secure = self.tls or isinstance(peer, UNIXAddress)
         self.gate.attach(self.transport)
         self._active = self._reactor.seconds()
         self._timer = self._reactor.callLater(self._timeout, self._tick)
