@@ -1,6 +1,6 @@
 """A store against a trivial model of it, driven by hypothesis.
 
-For stores whose Deferreds fire at once: the memory store, and a Maildir store on an inline pool. A subclass of StoreMachine
+For stores whose Deferreds fire at once: the memory store, and others on an inline pool. A subclass of StoreMachine
 gives make_store(); its TestCase attribute is the test:
 
     class MemoryMachine(StoreMachine):
@@ -136,20 +136,20 @@ class StoreMachine(RuleBasedStateMachine):
         gone = [uid for uid in uids if model.messages.pop(uid, None) is not None]
         assert list(fired(model.mailbox.expunge(uids))) == gone
 
-    @rule(name=names, target=names, back=picks)
-    def copy(self, name: str, target: str, back: list[int]) -> None:
+    @rule(name=names, into=names, back=picks)
+    def copy(self, name: str, into: str, back: list[int]) -> None:
         model, uids = self.models[name], self.pick(name, back)
         sources = [uid for uid in uids if uid in model.messages]
-        targets = [self.put(target, self.again(model.messages[uid])) for uid in sources]
-        copied = fired(model.mailbox.copy(uids, target))
+        targets = [self.put(into, self.again(model.messages[uid])) for uid in sources]
+        copied = fired(model.mailbox.copy(uids, into))
         assert (list(copied.sources), list(copied.targets)) == (sources, targets)
 
-    @rule(name=names, target=names, back=picks)
-    def move(self, name: str, target: str, back: list[int]) -> None:
+    @rule(name=names, into=names, back=picks)
+    def move(self, name: str, into: str, back: list[int]) -> None:
         model, uids = self.models[name], self.pick(name, back)
         sources = [uid for uid in uids if uid in model.messages]
-        targets = [self.put(target, self.again(model.messages.pop(uid))) for uid in sources]
-        moved = fired(model.mailbox.move(uids, target))
+        targets = [self.put(into, self.again(model.messages.pop(uid))) for uid in sources]
+        moved = fired(model.mailbox.move(uids, into))
         assert (list(moved.sources), list(moved.targets)) == (sources, targets)
 
     @rule(name=names)
