@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from mailhub.concurrency.pool import IThreads
@@ -37,16 +38,19 @@ class _Job(Generic[T, U]):
 class Lane:
     """Runs jobs one after the other."""
 
+    _log = Logger()
+
     def __init__(self, threads: IThreads) -> None:
         self._threads = threads
         self._waiting: deque[_Job[Any, Any]] = deque()
-        self._busy = False
+        self._under_way = False
+        self._advancing = False
         self._idle: list[Deferred[None]] = []
 
     @property
     def busy(self) -> bool:
         """Whether a job runs or waits."""
-        return self._busy
+        return self._under_way or bool(self._waiting)
 
     def run(self, work: Callable[[], T], then: Callable[[T], U] | None = None) -> Deferred[U]:
         """Run `work()` in a thread when its turn comes, then `then(result)` on the reactor thread.
@@ -55,23 +59,30 @@ class Lane:
         go; it fails with what either raised."""
         job = _Job(work, then)
         self._waiting.append(job)
-        if not self._busy:
-            self._busy = True
-            self._next()
+        self._advance()
         return job.waiter
 
     def drained(self) -> Deferred[None]:
         """Return a Deferred that fires once no job runs or waits."""
         done: Deferred[None] = Deferred()
-        if self._busy:
+        if self.busy:
             self._idle.append(done)
         else:
             done.callback(None)
         return done
 
-    def _next(self) -> None:
-        job = self._waiting.popleft()
-        self._threads.call(job.work).addBoth(self._finished, job)
+    def _advance(self) -> None:
+        """Begin the next job if none is under way. A loop, because a job may be finished as soon as it is begun."""
+        if self._advancing:
+            return
+        self._advancing = True
+        try:
+            while self._waiting and not self._under_way:
+                self._under_way = True
+                job = self._waiting.popleft()
+                self._threads.call(job.work).addBoth(self._finished, job)
+        finally:
+            self._advancing = False
 
     def _finished(self, result: Any, job: _Job[Any, Any]) -> None:
         if not isinstance(result, Failure) and job.then is not None:
@@ -79,17 +90,16 @@ class Lane:
                 result = job.then(result)
             except BaseException:
                 result = Failure()
-        waiter = job.waiter
-        if self._waiting:
-            self._next()
-        else:
-            self._busy = False
+        self._under_way = False
+        self._advance()
+        if not self.busy:
             idle, self._idle = self._idle, []
             for done in idle:
                 done.callback(None)
-        if waiter.called:
-            return  # cancelled: nobody waits, and there is nobody to tell of an error but the log
-        if isinstance(result, Failure):
-            waiter.errback(result)
+        if job.waiter.called:  # cancelled: nobody waits
+            if isinstance(result, Failure):
+                self._log.warn("Work that nobody waited for any more failed: {error!r}", error=result.value)
+        elif isinstance(result, Failure):
+            job.waiter.errback(result)
         else:
-            waiter.callback(result)
+            job.waiter.callback(result)
