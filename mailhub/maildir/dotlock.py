@@ -137,7 +137,8 @@ class DotLock:
         except FileExistsError:
             return False
         try:
-            self._disk.write(fd, content, self._lock)
+            if content:
+                self._disk.write(fd, content, self._lock)
         except OSError:
             os.unlink(self._lock)
             os.close(fd)

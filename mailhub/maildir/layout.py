@@ -107,19 +107,24 @@ class Layout(ABC):
                 yield levels, name
 
     def directory(self, name: str, base: bytes | None = None) -> bytes:
-        """Return the directory of mailbox `name` (canonical), below the root, or below `base` for files that
-        are kept elsewhere (CONTROL=, INDEX=)."""
-        if name == INBOX:
-            return self.inbox if base is None else base
-        return os.path.join(self.root if base is None else base, self._place(self.levels(name)))
+        """Return the directory of mailbox `name` (canonical); or below `base` that for files kept elsewhere (CONTROL=),
+        where INBOX is a directory like the others."""
+        if base is None and name == INBOX:
+            return self.inbox
+        return os.path.join(base or self.root, self._place(self.levels(name)))
+
+    @abstractmethod
+    def is_mailbox(self, directory: bytes) -> bool:
+        """Whether the directory of a name is a mailbox. In Maildir++ what is missing of its parts is made when it is
+        opened; in fs, a directory without cur/ is only a level."""
 
     @abstractmethod
     def scan(self) -> dict[str, Found]:
         """Return all mailboxes and levels, INBOX too if it is there. Raises OSError."""
 
     @abstractmethod
-    def changed(self) -> object:
-        """Return a value that differs when scan() might find something else. Raises OSError."""
+    def changed(self) -> tuple[int, ...]:
+        """Return the modification times (ns) of the directories that the last scan() looked at. Raises OSError."""
 
     @abstractmethod
     def _place(self, levels: tuple[bytes, ...]) -> bytes:
@@ -137,6 +142,9 @@ class MaildirPlusPlus(Layout):
     marks_folders = True
     trash = b"..DOVECOT-TRASHED"
 
+    def is_mailbox(self, directory: bytes) -> bool:
+        return os.path.isdir(directory)
+
     def scan(self) -> dict[str, Found]:
         found = {INBOX: Found(True)} if os.path.isdir(os.path.join(self.inbox, b"cur")) else {}
         with os.scandir(self.root) as entries:
@@ -153,9 +161,8 @@ class MaildirPlusPlus(Layout):
                 found.setdefault(level, Found(False, exists=False))
         return found
 
-    def changed(self) -> object:
-        status = os.stat(self.root)
-        return status.st_ino, status.st_mtime_ns
+    def changed(self) -> tuple[int, ...]:
+        return (os.stat(self.root).st_mtime_ns,)
 
     def _place(self, levels: tuple[bytes, ...]) -> bytes:
         return b"." + b".".join(levels)
@@ -173,11 +180,14 @@ class Fs(Layout):
 
     def __init__(self, root: bytes, delimiter: str, codec: LevelCodec, inbox: bytes | None = None) -> None:
         super().__init__(root, delimiter, codec, inbox)
-        self._seen: dict[bytes, int] = {}
+        self._seen: list[bytes] = []
+
+    def is_mailbox(self, directory: bytes) -> bool:
+        return os.path.isdir(os.path.join(directory, b"cur"))
 
     def scan(self) -> dict[str, Found]:
         found = {INBOX: Found(True)} if os.path.isdir(os.path.join(self.inbox, b"cur")) else {}
-        self._seen = {}
+        self._seen = []
         walked = dict(self._walk(self.root, ()))
         for levels, name in self.names(walked):
             if name != INBOX:
@@ -186,12 +196,12 @@ class Fs(Layout):
                 found.setdefault(INBOX, Found(False))
         return found
 
-    def changed(self) -> object:
-        return tuple(_mtime(path) for path in self._seen) or _mtime(self.root)
+    def changed(self) -> tuple[int, ...]:
+        return tuple(map(_mtime, self._seen))
 
     def _walk(self, directory: bytes, levels: tuple[bytes, ...]) -> Iterator[tuple[tuple[bytes, ...], bool]]:
         """Yield each directory below `directory` with whether it is a mailbox."""
-        self._seen[directory] = _mtime(directory)
+        self._seen.append(directory)
         below, selectable = [], False
         try:
             with os.scandir(directory) as entries:
@@ -223,11 +233,6 @@ def _taken(level: bytes) -> bool:
 
 
 LAYOUTS: dict[str, type[Layout]] = {"maildir++": MaildirPlusPlus, "fs": Fs}
-
-
-def is_mailbox(directory: bytes) -> bool:
-    """Whether a directory can be opened as a Maildir (what is missing of new/ and tmp/ is made then)."""
-    return os.path.isdir(os.path.join(directory, b"cur"))
 
 
 def _above(name: str, delimiter: str) -> Iterator[str]:

@@ -12,8 +12,6 @@ import fcntl
 import os
 import secrets
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from mailhub.maildir.disk import Disk
 from mailhub.store.errors import Busy
@@ -22,35 +20,54 @@ FILE = b"mailboxes.lock"
 POLL_SECONDS = 0.02
 
 
-@contextmanager
-def list_lock(disk: Disk, directory: bytes, seconds: float) -> Iterator[None]:
-    """Hold the lock of the mail root `directory`; wait up to `seconds` for it. Raises Busy, OSError. Threads only."""
-    path = os.path.join(directory, FILE)
-    deadline = time.monotonic() + seconds
-    while (fd := _taken(disk, path)) is None:
-        if time.monotonic() >= deadline:
-            raise Busy("Mailbox list is locked by another program")
-        time.sleep(POLL_SECONDS)
-    try:
-        yield
-    finally:
+class ListLock:
+    """The right to change the mailbox list of the mail root `directory`, as a context manager.
+
+    It may be released by another thread than the one that acquired it. seconds: how long to wait for another's."""
+
+    def __init__(self, disk: Disk, directory: bytes, seconds: float) -> None:
+        self._disk = disk
+        self._path = os.path.join(directory, FILE)
+        self._seconds = seconds
+        self._fd = -1
+
+    def acquire(self) -> None:
+        """Raises Busy, OSError. Threads only."""
+        deadline = time.monotonic() + self._seconds
+        while (fd := self._taken()) is None:
+            if time.monotonic() >= deadline:
+                raise Busy("Mailbox list is locked by another program")
+            time.sleep(POLL_SECONDS)
+        self._fd = fd
+
+    def release(self) -> None:
+        """Let the lock go. Idempotent."""
+        fd, self._fd = self._fd, -1
+        if fd < 0:
+            return
         try:
-            if _same(path, fd):
-                os.unlink(path)  # not through the disk layer: a failing disk must not leave locks
+            if _same(self._path, fd):
+                os.unlink(self._path)  # not through the disk layer: a failing disk must not leave locks
         finally:
             os.close(fd)
 
+    def __enter__(self) -> ListLock:
+        self.acquire()
+        return self
 
-def _taken(disk: Disk, path: bytes) -> int | None:
-    """Try once; return the descriptor that holds the lock."""
-    try:
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return _made(disk, path)
-    if _locked(fd) and _same(path, fd):
-        return fd
-    os.close(fd)
-    return None
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def _taken(self) -> int | None:
+        """Try once; return the descriptor that holds the lock."""
+        try:
+            fd = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return _made(self._disk, self._path)
+        if _locked(fd) and _same(self._path, fd):
+            return fd
+        os.close(fd)
+        return None
 
 
 def _made(disk: Disk, path: bytes) -> int | None:

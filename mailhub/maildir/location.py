@@ -66,6 +66,13 @@ class LocationTemplate:
         for part in self._paths.values():
             _expand(part, lambda name: name)
 
+    @classmethod
+    def of_directory(cls, directory: str, layout: str = "maildir++") -> LocationTemplate:
+        """Return the template of a directory (with variables), which may hold any character."""
+        template = cls("maildir:/", layout)
+        template._paths[""] = directory
+        return template
+
     def _option(self, option: str) -> None:
         key, _, value = option.partition("=")
         if option == "UTF-8":
