@@ -135,7 +135,8 @@ class ImapConnection:
 
     def receive(self, data: bytes) -> None:
         """Take what the peer sent."""
-        self._buffer.feed(data)
+        if self._phase is not _Phase.CLOSED:
+            self._buffer.feed(data)
 
     def receive_eof(self) -> None:
         """The peer sends no more. What it sent is still read; a command that is not whole is forgotten."""
@@ -262,7 +263,7 @@ class ImapConnection:
             try:
                 message = self._message(Cursor(framer.lines, []), head)
             except CommandError as error:
-                framer.flaw = error
+                framer.flaw = _of_append(error)
             else:
                 self._phase = _after_message(head)
                 return message
@@ -337,18 +338,14 @@ class ImapConnection:
             mailbox = append_mailbox(cursor)
             message = self._message(cursor, head)
         except CommandError as error:
-            framer.flaw = error
+            framer.flaw = _of_append(error)
             return self._refuse_at_literal(head)
         self._in_message = True
         self._queue(message, _after_message(head))
         return AppendStarted(self._tag or b"", mailbox)
 
     def _message(self, cursor: Cursor, head: LiteralHead) -> AppendMessage:
-        try:
-            what = message_head(cursor)
-        except CommandError as error:
-            error.text = f"APPEND: {error.text}"
-            raise
+        what = message_head(cursor)
         if self.message_limit is not None and head.size > self.message_limit:
             raise CommandError("Message is too big", "TOOBIG", no=True)
         return AppendMessage(what.flags, what.internal_date, head.size, head.synchronising, head.binary)
@@ -373,6 +370,11 @@ class ImapConnection:
     def _must_be(self, phase: _Phase) -> None:
         if self._phase is not phase:
             raise RuntimeError(f"the connection is in phase {self._phase.name}, not {phase.name}")
+
+
+def _of_append(error: CommandError) -> CommandError:
+    error.text = f"APPEND: {error.text}"
+    return error
 
 
 def _after_message(head: LiteralHead) -> _Phase:

@@ -226,7 +226,10 @@ def _keyword(cursor: Cursor, word: str, encoding: str) -> SearchKey:
 
     Leniency: quoted, or a system flag (Dovecot)."""
     quoted = cursor.quoted()
-    name = flag(cursor if quoted is None else Cursor([quoted], []))
+    inner = cursor if quoted is None else Cursor([quoted], [])
+    name = flag(inner)
+    if inner is not cursor and inner.peek():
+        raise CommandError("Invalid flag")
     return KeyFlag(name, word == "UNKEYWORD")
 
 
