@@ -1,0 +1,175 @@
+"""Which mailboxes LIST and LSUB show, and how. Pure: rows of a mailbox list in, answers out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from attrs import field, frozen
+
+from mailhub.store.model import MailboxInfo
+from mailhub.wire.imap.encode import mailbox, quoted
+
+_WILDCARDS = re.compile(r"[%*]+")
+_SIMPLE = 2
+"""Up to so many wildcards a regular expression is used; it could backtrack for long over more."""
+
+
+class Pattern:
+    """A list-mailbox pattern: "*" matches anything, "%" anything but the delimiter (RFC 3501 section 6.3.8).
+
+    Matching takes time linear in name times pattern, whatever the pattern. INBOX matches in any case."""
+
+    def __init__(self, pattern: str, delimiter: str) -> None:
+        self._delimiter = delimiter
+        self._parts = [
+            ("*" if "*" in part else "%") if part[0] in "%*" else part for part in re.split(r"([%*]+)", pattern) if part
+        ]
+        wild = {"*": ".*", "%": f"[^{re.escape(delimiter)}]*"}
+        self._regex = None
+        if len(_WILDCARDS.findall(pattern)) <= _SIMPLE:
+            text = "".join(wild.get(part) or re.escape(part) for part in self._parts)
+            self._regex = re.compile(text, re.DOTALL)
+
+    def matches(self, name: str) -> bool:
+        """Whether the pattern matches the full name."""
+        if self._one(name):
+            return True
+        first, slash, rest = name.partition(self._delimiter)
+        return first == "INBOX" and any(self._one(inbox + slash + rest) for inbox in self._inboxes())
+
+    def _inboxes(self) -> Iterator[str]:
+        """Spellings of INBOX that the pattern's own letters could mean."""
+        head = self._parts[0] if self._parts else ""
+        if head[:1].lower() == "i":
+            word = head[:5]
+            yield word + ("inbox" if word.islower() else "INBOX")[len(word) :]
+
+    def _one(self, name: str) -> bool:
+        if self._regex is not None:
+            return self._regex.fullmatch(name) is not None
+        places = {0}
+        for part in self._parts:
+            after: set[int] = set()
+            if part == "*":
+                after.update(range(min(places), len(name) + 1))
+            elif part == "%":
+                for place in places:
+                    end = name.find(self._delimiter, place)
+                    after.update(range(place, (len(name) if end < 0 else end) + 1))
+            else:
+                after.update(place + len(part) for place in places if name.startswith(part, place))
+            if not after:
+                return False
+            places = after
+        return len(name) in places
+
+
+@frozen
+class Asked:
+    """What a LIST asks for, with options in upper case."""
+
+    patterns: Sequence[Pattern]
+    select: frozenset[str] = frozenset()
+    returns: frozenset[str] = frozenset()
+    extended: bool = False
+
+
+@frozen
+class Line:
+    """One mailbox of the answer."""
+
+    name: str
+    attributes: Sequence[str]
+    selectable: bool = True
+    childinfo: bool = False
+
+    def render(self, delimiter: str, verb: bytes = b"LIST") -> bytes:
+        extra = b' (CHILDINFO ("SUBSCRIBED"))' if self.childinfo else b""
+        flags = " ".join(self.attributes).encode()
+        return b"* %b (%b) %b %b%b\r\n" % (verb, flags, quoted(delimiter.encode()), mailbox(self.name), extra)
+
+
+@frozen
+class Mailboxes:
+    """All that exists and all that is subscribed."""
+
+    delimiter: str
+    infos: Mapping[str, MailboxInfo]
+    subscribed: frozenset[str] = field(default=frozenset())
+    _parents: set[str] = field(init=False)
+
+    @_parents.default
+    def _find_parents(self) -> set[str]:
+        return {above for name in self.infos for above in ancestors(name, self.delimiter)}
+
+    def list(self, asked: Asked) -> Iterator[Line]:
+        """Return the answer to a LIST (RFC 5258 section 3)."""
+        names: Iterable[str] = self.infos
+        if "SUBSCRIBED" in asked.select:
+            names = self._with_subscribed("RECURSIVEMATCH" in asked.select)
+        inside = self._subscribed_below(asked) if "RECURSIVEMATCH" in asked.select else frozenset()
+        for name in names:
+            if any(pattern.matches(name) for pattern in asked.patterns):
+                line = self._line(name, asked, name in inside)
+                if line is not None:
+                    yield line
+
+    def _with_subscribed(self, recursive: bool) -> Iterable[str]:
+        extra = set(self.subscribed)
+        if recursive:
+            extra |= {above for name in self.subscribed for above in ancestors(name, self.delimiter)}
+        return [*self.infos, *sorted(extra - self.infos.keys())]
+
+    def _subscribed_below(self, asked: Asked) -> frozenset[str]:
+        """Names above a subscribed mailbox that no pattern shows itself."""
+        hidden = (name for name in self.subscribed if not any(pattern.matches(name) for pattern in asked.patterns))
+        return frozenset(above for name in hidden for above in ancestors(name, self.delimiter))
+
+    def _line(self, name: str, asked: Asked, inside: bool) -> Line | None:
+        info = self.infos.get(name)
+        is_subscribed = name in self.subscribed
+        childinfo = False
+        if "SUBSCRIBED" in asked.select and not is_subscribed:
+            if not inside:
+                return None
+            childinfo = True
+        elif inside:
+            childinfo = True
+        if "SPECIAL-USE" in asked.select and (info is None or not info.special_use):
+            return None
+        attributes = []
+        if is_subscribed and ("SUBSCRIBED" in asked.select or "SUBSCRIBED" in asked.returns):
+            attributes.append("\\Subscribed")
+        selectable = info is not None and info.exists and info.selectable
+        if not selectable:
+            level_only = info is not None and info.exists
+            attributes.append("\\Noselect" if level_only or not asked.extended else "\\NonExistent")
+        if info is not None and not info.inferiors:
+            attributes.append("\\NoInferiors")
+        elif not asked.extended or "CHILDREN" in asked.returns:
+            attributes.append("\\HasChildren" if name in self._parents else "\\HasNoChildren")
+        if info is not None and (not asked.extended or "SPECIAL-USE" in asked.returns or "SPECIAL-USE" in asked.select):
+            attributes += sorted(info.special_use)
+        return Line(name, attributes, selectable, childinfo)
+
+    def lsub(self, pattern: Pattern) -> Iterator[Line]:
+        """Return the answer to LSUB: a name above a subscribed one that only "%" keeps out of sight is shown
+        \\Noselect (RFC 3501 section 6.3.9)."""
+        found: dict[str, Line] = {}
+        for name in self.subscribed:
+            if pattern.matches(name):
+                found[name] = Line(name, ())
+            else:
+                for above in ancestors(name, self.delimiter):
+                    if above not in self.subscribed and pattern.matches(above):
+                        found.setdefault(above, Line(above, ("\\Noselect",)))
+        return iter([found[name] for name in sorted(found, key=lambda name: (name != "INBOX", name))])
+
+
+def ancestors(name: str, delimiter: str) -> Iterator[str]:
+    """Return the names of the levels above `name`."""
+    at = name.find(delimiter)
+    while at > 0:
+        yield name[:at]
+        at = name.find(delimiter, at + 1)
