@@ -23,7 +23,15 @@ from mailhub.maildir.means import Place
 from mailhub.maildir.specialuse import SpecialUse
 from mailhub.maildir.uidlist import UidListFile, new_uidlist
 from mailhub.maildir.uidvalidity import next_uidvalidity
-from mailhub.store.errors import BadMailboxName, HasChildren, MailboxExists, NoSuchMailbox, NotAllowed, TooMany
+from mailhub.store.errors import (
+    BadMailboxName,
+    HasChildren,
+    MailboxExists,
+    NoSuchMailbox,
+    NotAllowed,
+    StoreError,
+    TooMany,
+)
 from mailhub.store.model import MailboxInfo
 from mailhub.store.names import INBOX
 
@@ -38,8 +46,8 @@ SETTLE_NS = 1_000_000_000
 class Tree:
     """The mailbox list of one account.
 
-    limit: most mailboxes. lock_seconds: how long to wait for a lock. control: root of a tree of its own for uidlists and
-    the like, where the mail location says so; index: the same for indexes, where the list is locked then."""
+    limit: most mailboxes. lock_seconds: how long to wait for a lock. control: root of a tree of its own for uidlists
+    and the like, where the mail location says so; index: the same for indexes, where the list is locked then."""
 
     def __init__(
         self,
@@ -142,9 +150,23 @@ class Tree:
             self.disk.makedirs(place.directory)
             self._sync_above(place.directory)
             return _info(name, Found(False), {})
-        self._make(place)
-        self.special_use.set(name, special_use)
+        try:
+            self._make(place)
+            self.special_use.set(name, special_use)
+        except (OSError, StoreError):
+            self._unmake(place, name in found)
+            raise
         return _info(name, Found(True), self.special_use.uses())
+
+    def _unmake(self, place: Place, level: bool) -> None:
+        """Remove what was made of a mailbox, as far as the disk lets us; a level of fs holds other mailboxes."""
+        if not self.layout.marks_folders and level:
+            return
+        for directory in {place.directory, place.control}:
+            try:
+                self.disk.remove_tree(directory)
+            except OSError:
+                pass
 
     def _make(self, place: Place) -> None:
         self.disk.makedirs(place.directory)
