@@ -50,6 +50,8 @@ class ReceiveBuffer:
             head = self._head
         line = head[self._pos : end]
         self._pos = self._head_scanned = end + 1
+        if self._pos == len(head):
+            self._drop_head()
         return line[:-1] if line.endswith(b"\r") else line
 
     def take(self, most: int) -> bytes:
@@ -62,7 +64,9 @@ class ReceiveBuffer:
         else:
             data = self._head[start : start + most]
         self._pos = start + len(data)
-        if self._head_scanned < self._pos:
+        if self._pos == len(self._head):
+            self._drop_head()
+        elif self._head_scanned < self._pos:
             self._head_scanned = self._pos
         return data
 
@@ -73,6 +77,11 @@ class ReceiveBuffer:
         self._pos = self._head_scanned = self._tail_scanned = 0
         self._tail = bytearray()
         return dropped
+
+    def _drop_head(self) -> None:
+        """An idle connection is not to hold on to the last chunk it got."""
+        self._head = b""
+        self._pos = self._head_scanned = 0
 
     def _promote(self) -> None:
         """Make what is left of the head, and the tail, the new head."""

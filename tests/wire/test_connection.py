@@ -18,7 +18,6 @@ from mailhub.wire.imap.events import (
     AppendMessageEnd,
     AppendStarted,
     ContinuationLine,
-    Event,
     LiteralWanted,
     Received,
     Refused,
@@ -28,11 +27,6 @@ from mailhub.wire.imap.types import MailboxName
 from tests.wire.conversation import converse, pump, refusal
 
 INBOX = MailboxName("INBOX", b"INBOX")
-
-
-def tagged(event: Event) -> bytes | None:
-    """Return the tag that an event ends a command with."""
-    return event.tag if isinstance(event, Received | Refused | AppendFinished) else None
 
 
 class LineTests(SynchronousTestCase):
@@ -208,6 +202,14 @@ class LimitTests(SynchronousTestCase):
         """A command cannot get round the limit by putting literals between its lines."""
         line = b"ID (" + b"x y {1+}\r\nz " * 20_000 + b")"
         self.assertEqual(refusal(line).text, "Too long command line.")
+
+    def test_long_tag(self) -> None:
+        """A tag that does not fit is not answered with half of it."""
+        for size in (100, 5000):
+            line = b"a" * size + b" NOOP\r\nb NOOP\r\n"
+            for pieces in ([line], [line[at : at + 1] for at in range(len(line))]):
+                events = converse(pieces, line_limit=50)
+                self.assertEqual(events, [Refused(None, "Too long command line."), Received(b"b", Noop())])
 
     def test_limits_can_change(self) -> None:
         """The session may widen the limits once it knows the user."""
@@ -409,7 +411,9 @@ class PropertyTests(SynchronousTestCase):
         whole = converse([CONVERSATION], line_limit=100)
         self.assertEqual(converse(pieces, line_limit=100), whole)
         self.assertEqual(whole[-1], Received(b"a10", Noop()))
-        self.assertEqual([tagged(event) for event in whole if tagged(event)], [b"a%d" % n for n in range(1, 11)])
+        tags = [event.tag for event in whole if isinstance(event, Received | Refused | AppendFinished)]
+        # None for the two empty lines.
+        self.assertEqual(tags, [b"a1", b"a2", None, *(b"a%d" % n for n in range(3, 9)), None, b"a9", b"a10"])
 
     @given(st.lists(st.binary(max_size=30), max_size=10))
     def test_random_octets(self, pieces: list[bytes]) -> None:
@@ -431,7 +435,8 @@ class PropertyTests(SynchronousTestCase):
             line = b"t%d " % number + b"".join(words).replace(b"\r", b"") + b" {%d+}\r\n" % len(data)
             sent.append(line + data + b"\r\n")
         events = converse([*sent, b"z NOOP\r\n"], line_limit=80)
-        self.assertEqual([tagged(event) for event in events], [b"t%d" % n for n in range(len(commands))] + [b"z"])
+        tags = [event.tag for event in events if isinstance(event, Received | Refused | AppendFinished)]
+        self.assertEqual(tags, [b"t%d" % n for n in range(len(commands))] + [b"z"])
 
     def test_byte_at_a_time_is_linear(self) -> None:
         """A peer that sends a byte at a time costs time in proportion to its bytes: ten times the line is far from a

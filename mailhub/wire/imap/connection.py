@@ -52,7 +52,6 @@ from mailhub.wire.imap.grammar import SIMPLE, TAG, find_rule, read_command
 
 LINE_LIMIT = 65536
 LITERAL_LIMIT = 65536
-COMMAND_LIMIT = 4 * LITERAL_LIMIT
 MESSAGE_LIMIT = 64 * 1024 * 1024
 
 _PAUSING = (Starttls, Authenticate, Idle)
@@ -83,6 +82,20 @@ class ImapConnection:
     its literals; `literal_limit` one literal other than a message's; `command_limit` all such literals of one command
     together; `message_limit` one message of APPEND (None: no limit)."""
 
+    __slots__ = (
+        "_appending",
+        "_buffer",
+        "_eof",
+        "_framer",
+        "_in_message",
+        "_phase",
+        "_queued",
+        "_tag",
+        "command_limit",
+        "literal_limit",
+        "message_limit",
+    )
+
     def __init__(
         self,
         *,
@@ -102,20 +115,6 @@ class ImapConnection:
         self._appending = False
         self._in_message = False
         self._queued: tuple[Event, _Phase] = (Signal.PAUSED, _COMMAND)
-        self._steps: dict[_Phase, Callable[[], Event | None]] = {
-            _Phase.COMMAND: self._read_command,
-            _Phase.OVERLONG: self._read_first,
-            _Phase.MORE: self._read_more,
-            _Phase.LITERAL: self._read_literal,
-            _Phase.LEAVE: self._wait,
-            _Phase.DRAIN: self._drain,
-            _Phase.DATA: self._read_data,
-            _Phase.MESSAGE_END: self._read_message_end,
-            _Phase.QUEUED: self._take_queued,
-            _Phase.PAUSED: self._wait,
-            _Phase.LINE: self._read_continuation,
-            _Phase.CLOSED: self._stay_closed,
-        }
 
     # What the protocol says
 
@@ -152,6 +151,7 @@ class ImapConnection:
     def refuse_literal(self, text: str = "Literal refused.", code: str | None = None) -> None:
         """Deny it: the next event is the Refused (with `no`) of its command, and the one after that a new command's."""
         self._must_be(_Phase.LEAVE)
+        self._begin()
         self._queue(Refused(self._tag, text, code, no=True), _COMMAND)
 
     def expect_line(self) -> None:
@@ -160,13 +160,12 @@ class ImapConnection:
         After each such line the connection is paused again. One that is too long comes as Refused and ends the
         command: what follows is read as commands."""
         self._must_be(_Phase.PAUSED)
-        self._framer.begin()
         self._phase = _Phase.LINE
 
     def resume(self) -> None:
         """STARTTLS, AUTHENTICATE or IDLE is over: what follows is a command. Nothing happens if it was over before."""
         if self._phase in (_Phase.PAUSED, _Phase.LINE):
-            self._phase = _COMMAND
+            self._begin()
 
     def discard_pending(self) -> int:
         """Drop what was received behind the last event, and return how many octets that were.
@@ -194,7 +193,7 @@ class ImapConnection:
 
     def _next(self) -> Event:
         while True:
-            event = self._steps[self._phase]()
+            event = _STEPS[self._phase](self)
             if event is not None:
                 return event
 
@@ -210,10 +209,6 @@ class ImapConnection:
     def _take_queued(self) -> Event:
         event, self._phase = self._queued
         return event
-
-    def _read_command(self) -> Event | None:
-        self._framer.begin()
-        return self._read_first()
 
     def _read_first(self) -> Event | None:
         if not self._framer.read_line():
@@ -257,7 +252,7 @@ class ImapConnection:
                 framer.flaw = CommandError("APPEND: Invalid argument")
             if framer.flaw is not None:
                 return self._refused(framer.flaw)
-            self._phase = _COMMAND
+            self._begin()
             return AppendFinished(self._tag or b"")
         if framer.flaw is None:
             try:
@@ -276,6 +271,7 @@ class ImapConnection:
         flaw = self._framer.flaw
         if flaw is not None:
             return self._refused(flaw)
+        self._framer.begin()
         self._phase = _Phase.PAUSED
         return ContinuationLine(line)
 
@@ -285,6 +281,8 @@ class ImapConnection:
         framer = self._framer
         line = framer.lines[0]
         found = TAG.match(line)
+        if found is not None and framer.flaw is not None and found.end() == len(line):
+            found = None  # Cut off in the middle of the tag, so what is there is not the tag.
         self._tag = None if found is None else found.group()
         self._appending = False
         self._in_message = False
@@ -325,10 +323,12 @@ class ImapConnection:
         if framer.flaw is not None or self._tag is None:
             return self._refused(framer.flaw or CommandError("Invalid tag"))
         try:
-            command = read_command(framer.lines[0], framer.lines, framer.literals)
+            command = read_command(framer.lines, framer.literals)
         except CommandError as error:
             return self._refused(error)
-        self._phase = _Phase.PAUSED if isinstance(command, _PAUSING) else _COMMAND
+        self._begin()
+        if isinstance(command, _PAUSING):
+            self._phase = _Phase.PAUSED
         return Received(self._tag, command)
 
     def _start_append(self, head: LiteralHead) -> Event | None:
@@ -359,8 +359,16 @@ class ImapConnection:
         return None
 
     def _refused(self, error: CommandError) -> Refused:
-        self._phase = _Phase.CLOSED if error.fatal else _COMMAND
+        self._begin()
+        if error.fatal:
+            self._phase = _Phase.CLOSED
+            self._buffer.clear()
         return Refused(self._tag, f"{error.text}.", error.code, error.fatal, error.no)
+
+    def _begin(self) -> None:
+        """A command is over: keep nothing of it (its lines may hold a password), and expect the next one."""
+        self._framer.begin()
+        self._phase = _COMMAND
 
     def _queue(self, event: Event, phase: _Phase) -> None:
         """Make `event` the next one, with `phase` after it."""
@@ -379,3 +387,19 @@ def _of_append(error: CommandError) -> CommandError:
 
 def _after_message(head: LiteralHead) -> _Phase:
     return _Phase.LEAVE if head.synchronising else _Phase.DATA
+
+
+_STEPS: dict[_Phase, Callable[[ImapConnection], Event | None]] = {
+    _Phase.COMMAND: ImapConnection._read_first,
+    _Phase.OVERLONG: ImapConnection._read_first,
+    _Phase.MORE: ImapConnection._read_more,
+    _Phase.LITERAL: ImapConnection._read_literal,
+    _Phase.LEAVE: ImapConnection._wait,
+    _Phase.DRAIN: ImapConnection._drain,
+    _Phase.DATA: ImapConnection._read_data,
+    _Phase.MESSAGE_END: ImapConnection._read_message_end,
+    _Phase.QUEUED: ImapConnection._take_queued,
+    _Phase.PAUSED: ImapConnection._wait,
+    _Phase.LINE: ImapConnection._read_continuation,
+    _Phase.CLOSED: ImapConnection._stay_closed,
+}

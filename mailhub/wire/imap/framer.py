@@ -70,10 +70,6 @@ class Framer:
     def __init__(self, buffer: ReceiveBuffer, line_limit: int) -> None:
         self._buffer = buffer
         self.line_limit = line_limit
-        self.overlong = False
-        """Whether a line over the limit is being dropped and its end has not come."""
-        self._prefix = b""
-        self._end = b""
         self.begin()
 
     def begin(self) -> None:
@@ -86,6 +82,10 @@ class Framer:
         self.literal: LiteralHead | None = None
         self.remaining = 0
         self._gathered: list[bytes] = []
+        self.overlong = False
+        """Whether a line over the limit is being dropped and its end has not come."""
+        self._prefix = b""
+        self._end = b""
 
     def read_text(self) -> bytes | None:
         """Return a line as it is. If it is over the limit, `flaw` is set and only its beginning is returned."""
@@ -97,14 +97,15 @@ class Framer:
             return None
         if self.overlong:
             self.overlong = False
+            prefix, self._prefix = self._prefix, b""
             # If the LF came alone, its CR went to the end before.
             self._end = (self._end + line)[-_KEPT_END:] if line else self._end.removesuffix(b"\r")
-            return self._prefix
+            return prefix
         self._end = line
         self.line_octets += len(line)
         if self.line_octets > self.line_limit:
             self._object("Too long command line")
-            return line[:_KEPT_HEAD]
+            return line[: self._kept()]
         return line
 
     def read_line(self) -> bool:
@@ -116,12 +117,12 @@ class Framer:
         return True
 
     def first_line(self, line: bytes) -> None:
-        """Begin a command with `line`, which the caller took from the buffer."""
-        self.begin()
+        """The same as read_line() for the first line of a command, which the caller took from the buffer itself."""
         self._end = line
         self.line_octets = len(line)
         if self.line_octets > self.line_limit:
             self._object("Too long command line")
+            line = line[: self._kept()]
         self._accept(line)
 
     def read_literal(self) -> bool:
@@ -152,6 +153,10 @@ class Framer:
         self.remaining -= len(piece)
         return piece
 
+    def _kept(self) -> int:
+        """How much of the beginning of a line over the limit is kept, for its tag."""
+        return min(_KEPT_HEAD, self.line_limit)
+
     def _object(self, text: str) -> None:
         """The first thing that is wrong is what the client is told."""
         if self.flaw is None:
@@ -165,7 +170,7 @@ class Framer:
         if self.flaw is not None:
             # Refused already: nothing more is kept than the beginning, for its tag.
             if not self.lines:
-                self.lines.append(line[:_KEPT_HEAD])
+                self.lines.append(line)
             return
         if self.literal is not None:
             line = line[: line.rindex(b"{") - self.literal.binary]
@@ -177,8 +182,7 @@ class Framer:
             if not self.overlong:
                 self.overlong = True
                 self._object("Too long command line")
-                self._prefix = data[:_KEPT_HEAD]
-                self._end = b""
+            self._prefix = (self._prefix + data[:_KEPT_HEAD])[: self._kept()]
             self._end = (self._end + data)[-_KEPT_END:]
 
     def _announced(self) -> LiteralHead | None:

@@ -59,9 +59,9 @@ SIMPLE: dict[bytes, Command] = {
 SIMPLE |= {name.lower(): command for name, command in SIMPLE.items()}
 
 
-def read_command(line: bytes, lines: list[bytes], literals: list[bytes]) -> Command:
-    """Return the command in `lines`, the first of which is `line` and begins with a good tag; CommandError if bad."""
-    name, rule, pos = find_rule(line)
+def read_command(lines: list[bytes], literals: list[bytes]) -> Command:
+    """Return the command in `lines`, the first of which begins with a good tag; CommandError if it is bad."""
+    name, rule, pos = find_rule(lines[0])
     cursor = Cursor(lines, literals, pos)
     try:
         return rule(cursor)
