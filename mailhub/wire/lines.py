@@ -45,7 +45,8 @@ class LineBuffer(ReceiveBuffer):
             return TOO_LONG
         return line
 
-    def give_back(self, count: int) -> None:
-        """Undo the last `count` octets of the latest take(); nothing may have been fed since."""
-        self._pos -= count
-        self._head_scanned = self._pos
+    def give_back(self, octets: bytes) -> None:
+        """Put `octets` back in front of what waits: the end of the latest take()."""
+        if octets:
+            self._head = octets + self._head[self._pos :]
+            self._pos = self._head_scanned = 0

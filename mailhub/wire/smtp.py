@@ -144,7 +144,7 @@ class SmtpInput:
                 cut = len(octets) - _overlap(octets)
                 self._held = octets[cut:]
             else:
-                self._lines.give_back(len(octets) - end - len(_END))
+                self._lines.give_back(octets[end + len(_END) :])
                 self._held = None
                 cut = end + 2
             content = octets[:cut]
