@@ -1,1 +1,1 @@
-"""The mailhub command."""
+"""The `mailhub` command: one module a command, on the same contracts as the server."""

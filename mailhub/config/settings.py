@@ -43,11 +43,13 @@ def each_of(*values: str) -> Check:
     return Check("a list of " + ", ".join(f'"{value}"' for value in values), lambda given: set(given) <= set(values))
 
 
-def setting(default: Any, help: str, allowed: str | Check = "") -> Any:
-    """Return an attrs field with a default, its explanation and what is allowed: in words, or as a Check."""
+def setting(default: Any, help: str, allowed: str | Check = "", secret: bool = False) -> Any:
+    """Return an attrs field with a default, its explanation and what is allowed: in words, or as a Check. The value of
+    a secret is shown nowhere."""
+    metadata: dict[str, Any] = {"help": help, "allowed": allowed, "secret": secret}
     if isinstance(allowed, Check):
-        return field(default=default, metadata={"help": help, "allowed": allowed.words, "check": allowed.holds})
-    return field(default=default, metadata={"help": help, "allowed": allowed})
+        metadata.update(allowed=allowed.words, check=allowed.holds)
+    return field(default=default, metadata=metadata, repr=not secret)
 
 
 def matching(words: str, test: Callable[[Any], object]) -> Check:
@@ -55,6 +57,17 @@ def matching(words: str, test: Callable[[Any], object]) -> Check:
     return Check(words, lambda value: bool(test(value)))
 
 
+def _is_uidl_format(text: str) -> bool:
+    """1 to 70 printable ASCII characters come out, without spaces (RFC 1939 section 7)."""
+    try:
+        made = text % (2**32 - 1, 2**32 - 1)
+    except (ValueError, TypeError):
+        return False
+    return 1 <= len(made) <= 70 and made.isascii() and made.isprintable() and " " not in made
+
+
+ONE_LINE = matching("one line of text", str.isprintable)
+HOSTNAME = matching("a host name", lambda text: text and text.isascii() and text.isprintable() and " " not in text)
 LOOPBACK = "127.0.0.1"
 
 
@@ -71,15 +84,19 @@ class ServerSettings:
     shutdown_seconds: float = setting(5.0, "How long a stop waits for commands under way.", between(0, 3600, "seconds"))
 
 
+PLACES = 'ports, 0, "off", or endpoints such as "tcp:143:interface=0.0.0.0" and "unix:/run/imap"'
+
+
 @frozen
 class ListenSettings:
-    """Ports on 127.0.0.1, 0 for one chosen by the kernel, "off", or Twisted endpoint strings; several are allowed."""
+    """Where each protocol listens: ports on 127.0.0.1, 0 for one chosen by the kernel, "off", or Twisted endpoint
+    strings; several are allowed."""
 
-    imap: tuple[str, ...] = setting(("1143",), "IMAP with STARTTLS.")
-    imaps: tuple[str, ...] = setting(("1993",), "IMAP on TLS.")
-    pop3: tuple[str, ...] = setting(("1110",), "POP3 with STLS.")
-    pop3s: tuple[str, ...] = setting(("1995",), "POP3 on TLS.")
-    lmtp: tuple[str, ...] = setting(("1024",), "LMTP.")
+    imap: tuple[str, ...] = setting(("1143",), "IMAP with STARTTLS.", PLACES)
+    imaps: tuple[str, ...] = setting(("1993",), "IMAP on TLS.", PLACES)
+    pop3: tuple[str, ...] = setting(("1110",), "POP3 with STLS.", PLACES)
+    pop3s: tuple[str, ...] = setting(("1995",), "POP3 on TLS.", PLACES)
+    lmtp: tuple[str, ...] = setting(("1024",), "LMTP.", PLACES)
 
 
 @frozen
@@ -94,7 +111,12 @@ class TlsSettings:
 class AuthSettings:
     """Who may log in, and how."""
 
-    password: str | None = setting(None, "Any user is accepted with this password.", "a word")
+    password: str | None = setting(
+        None,
+        'Any user is accepted with this password; without this and `users` it is "pass".',
+        matching("a word", bool),
+        secret=True,
+    )
     allow_remote_any: bool = setting(False, "Allow `password` on addresses that are not loopback.")
     users: str | None = setting(None, "A passwd-file as Dovecot reads it.", "a file")
     mechanisms: tuple[str, ...] = setting(("PLAIN", "LOGIN"), "SASL mechanisms offered.", each_of("PLAIN", "LOGIN"))
@@ -131,7 +153,7 @@ class StoreSettings:
 class ImapSettings:
     """IMAP sessions."""
 
-    greeting: str = setting("mailhub ready.", "Text of the greeting.")
+    greeting: str = setting("mailhub ready.", "Text of the greeting.", ONE_LINE)
     idle_timeout: float = setting(1800.0, "Seconds without a command before BYE (RFC 3501 section 5.4).", at_least(0.1))
     login_timeout: float = setting(180.0, "Seconds to log in.", at_least(0.1))
     line_limit: int = setting(65536, "Longest command line, octets without literals.", at_least(1000))
@@ -147,23 +169,27 @@ class ImapSettings:
 class Pop3Settings:
     """POP3 sessions."""
 
-    greeting: str = setting("mailhub ready.", "Text of the greeting.")
+    greeting: str = setting("mailhub ready.", "Text of the greeting.", ONE_LINE)
     timeout: float = setting(600.0, "Autologout, seconds; RFC 1939 section 3 wants 600 or more.", at_least(0.1))
     mark_seen: bool = setting(True, "RETR sets \\Seen.")
     lock_session: bool = setting(False, "One session a maildrop: others get [IN-USE].")
     bad_commands: int = setting(20, "Bad commands in a row before the connection is closed.", at_least(1))
     bad_commands_login: int = setting(3, "The same before login.", at_least(1))
-    uidl_format: str = setting("%08x%08x", "UIDL from UID and UIDVALIDITY.")
+    uidl_format: str = setting(
+        "%08x%08x", "UIDL from UID and UIDVALIDITY.", matching("a printf format of two numbers", _is_uidl_format)
+    )
 
 
 @frozen
 class LmtpSettings:
     """Mail coming in."""
 
-    hostname: str | None = setting(None, "Name in the greeting and in Received; default the machine's.")
+    hostname: str | None = setting(None, "Name in the greeting and in Received; default the machine's.", HOSTNAME)
     timeout: float = setting(300.0, "Seconds without a command before 421.", at_least(0.1))
     recipient_limit: int = setting(1000, "Most recipients of one message.", at_least(1))
-    recipient_delimiter: str = setting("+", "Separates user and detail.")
+    recipient_delimiter: str = setting(
+        "+", "Separates user and detail; empty for none.", matching("at most one character", lambda text: len(text) < 2)
+    )
     bad_commands: int = setting(20, "Bad commands in a row before the connection is closed.", at_least(1))
 
 

@@ -46,6 +46,7 @@ class SettingInfo:
     help: str
     allowed: str
     check: Any
+    secret: bool
 
     @property
     def key(self) -> str:
@@ -72,6 +73,7 @@ def _describe(root: type[Any]) -> Iterator[SettingInfo]:
                 metadata.get("help", ""),
                 metadata.get("allowed", "") or words(kinds[inner.name]),
                 metadata.get("check"),
+                metadata.get("secret", False),
             )
 
 
@@ -89,10 +91,10 @@ def words(kind: Any) -> str:
     if kind is float:
         return "a number"
     if get_origin(kind) is tuple:
-        return "a table of words" if get_origin(get_args(kind)[0]) is tuple else "a list of words"
+        return "a table of texts" if get_origin(get_args(kind)[0]) is tuple else "a list of texts"
     if get_origin(kind) in (Union, types.UnionType):
         return words(next(choice for choice in get_args(kind) if choice is not type(None)))
-    return "a word"
+    return "text"
 
 
 def load(path: Path | None = None, options: Mapping[str, Given] | None = None) -> Loaded:
@@ -134,13 +136,15 @@ def _checked(info: SettingInfo, raw: Any, where: str) -> Any:
     try:
         value = convert(info.kind, raw)
     except ValueError:
-        raise ConfigError(where, info.key, f"{_shown(raw)} is not {words(info.kind)}", info.allowed) from None
+        raise ConfigError(where, info.key, f"{_shown(info, raw)} is not {words(info.kind)}", info.allowed) from None
     if info.check is not None and value is not None and not info.check(value):
-        raise ConfigError(where, info.key, f"{_shown(raw)} will not do", info.allowed)
+        raise ConfigError(where, info.key, f"{_shown(info, raw)} will not do", info.allowed)
     return value
 
 
-def _shown(raw: Any) -> str:
+def _shown(info: SettingInfo, raw: Any) -> str:
+    if info.secret:
+        return "what was given"
     return f'"{raw}"' if isinstance(raw, str) else str(raw).lower() if isinstance(raw, bool) else str(raw)
 
 
@@ -158,7 +162,7 @@ def convert(kind: Any, raw: Any) -> Any:
 
 
 def _tuple(item: Any, raw: Any) -> Any:
-    """A list; one value may stand for a list of one, and a number for the word that it is (a port)."""
+    """A list; one value may stand for a list of one, and a number for the text that it is (a port)."""
     if get_origin(item) is tuple:
         if not isinstance(raw, dict) or not all(isinstance(value, str) for value in raw.values()):
             raise ValueError(raw)

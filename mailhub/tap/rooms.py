@@ -20,10 +20,17 @@ def message_store(reactor: Any, threads: IThreads, settings: Settings) -> IMessa
 
         return cast(IMessageStore, MemoryStore(clock=reactor, settings=settings.store))
     from mailhub.maildir.store import MaildirStore
+    from mailhub.maildir.watch import Watcher
 
     return cast(
         IMessageStore,
-        MaildirStore(reactor=reactor, threads=threads, settings=settings.store, data=Path(settings.server.data)),
+        MaildirStore(
+            reactor=reactor,
+            threads=threads,
+            settings=settings.store,
+            data=settings.server.data,
+            watcher=Watcher(reactor),
+        ),
     )
 
 

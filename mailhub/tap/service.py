@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from mailhub.concurrency.pool import Threads
 from mailhub.config.settings import Settings
 from mailhub.config.sources import Loaded
+from mailhub.store.interfaces import IMessageStore
 from mailhub.tap import listeners, ready
 from mailhub.tap.failure import StartFailed
 from mailhub.tap.rooms import login_for, message_store, protocols, user_sources
@@ -51,6 +52,12 @@ class Mailhub(MultiService):
     def settings(self) -> Settings:
         """The settings in force."""
         return self._loaded.settings
+
+    @property
+    def store(self) -> IMessageStore:
+        """The store, once privilegedStartService() has run."""
+        store: IMessageStore = self._store
+        return store
 
     @property
     def places(self) -> dict[str, list[dict[str, Any]]]:
