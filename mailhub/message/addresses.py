@@ -23,8 +23,9 @@ _USUAL = re.compile(
 """The forms nearly all mail has: name <local@domain> and local@domain."""
 
 
-def parse_addresses(value: bytes, pos: int = 0) -> list[Address]:
-    """Parse an address-list from `pos`. Empty if there is nothing but space and comments."""
+def parse_addresses(value: bytes, pos: int = 0, most: int | None = None) -> list[Address]:
+    """Parse an address-list from `pos`, or its first `most` addresses. Empty if there is nothing but space and
+    comments."""
     found: list[Address] = []
     size = len(value)
     while True:
@@ -37,11 +38,9 @@ def parse_addresses(value: bytes, pos: int = 0) -> list[Address]:
         else:
             found.append((None, None, bare_mailbox, bare_domain))
         pos = usual.end()
-        if comma is None:
+        if comma is None or pos >= size or len(found) == most:
             return found
-        if pos >= size:
-            return found
-    _AddressList(value, pos, found).read()
+    _AddressList(value, pos, found).read(most)
     return found
 
 
@@ -75,12 +74,12 @@ class _AddressList:
             self.domain = b"MISSING_DOMAIN"
         self._add()
 
-    def read(self) -> None:
+    def read(self, most: int | None) -> None:
         """address-list = (address *("," address)) / obs-addr-list"""
         scanner = self.scanner
         if scanner.skip() <= END:
             return
-        while self._address() != END and scanner.peek() == b",":
+        while self._address() != END and scanner.peek() == b"," and (most is None or len(self.found) < most):
             scanner.pos += 1
             state = scanner.skip()
             if state == BROKEN:

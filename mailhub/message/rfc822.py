@@ -194,3 +194,8 @@ class Scanner:
                 self.pos = at
                 return self.data[start:at].replace(b"\0", NUL_TEXT), self.skip()
             at += 1
+
+
+def is_atom(text: bytes) -> bool:
+    """Tell whether `text` is an atom, or empty."""
+    return not text or _ATOM.fullmatch(text) is not None

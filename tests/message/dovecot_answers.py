@@ -31,7 +31,7 @@ class Session:
             base = Path(folder)
             base.chmod(0o755)
             write_maildir(base / "mail" / "u", messages)
-            dovecot = Dovecot(base, f"maildir:{base}/mail/%u")
+            dovecot = Dovecot(base, f"maildir:{base}/mail/%u", "protocol imap {\n  imap_fetch_failure = no-after\n}\n")
             lines = [b"a0 SELECT INBOX", *(b"a%d %s" % (i + 1, c) for i, c in enumerate(commands)), b"z LOGOUT", b""]
             self.output = dovecot.run("imap", "u", b"\r\n".join(lines), timeout)
 
