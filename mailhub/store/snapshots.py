@@ -54,7 +54,7 @@ MODSEQS = "Q"
 
 _SYSTEM = {flag.lower(): flag for flag in SYSTEM_FLAGS}
 _RUNS = 1024
-"""Up to so many separate runs are cut out of a column by slices; with more, a mask over the column is quicker."""
+"""Up to so many messages are cut out of a column by slices; with more, a mask over the column is quicker."""
 
 
 def next_modseq(last: int, now: float) -> ModSeq:
@@ -202,13 +202,13 @@ def with_removed(last: Snapshot, uids: Sequence[int], modseq: int) -> Snapshot:
     places, _ = positions(last, uids)
     if not places:
         return last
-    columns = [_without(column, places) for column in (last.uids, last.flag_numbers, last.modseqs)]
+    kept, numbers, seqs = _without((last.uids, last.flag_numbers, last.modseqs), places)
     return evolve(
         last,
         highest_modseq=ModSeq(max(last.highest_modseq, modseq)),
-        uids=columns[0],
-        flag_numbers=columns[1],
-        modseqs=columns[2],
+        uids=kept,
+        flag_numbers=numbers,
+        modseqs=seqs,
         derived={},
     )
 
@@ -239,9 +239,14 @@ def plan_edits(last: Snapshot, table: FlagTable, edits: Sequence[FlagEdit], mods
     table.learn([flag for edit in edits if edit.op is not FlagOp.REMOVE for flag in edit.flags])
     numbers, seqs = last.flag_numbers, last.modseqs
     highest: int = last.highest_modseq
+    if len(edits) == 1:  # the usual case, which needs no copy of the columns
+        outcome, places, new = _plan(last, numbers, seqs, table, edits[0])
+        if places:
+            highest = modseq(highest)
+            outcome = evolve(outcome, modseq=ModSeq(highest))
+        return EditPlan([outcome], outcome.changed, new, highest)
     outcomes = []
     touched: set[int] = set()
-    changed: Sequence[int] = ()
     for edit in edits:
         outcome, places, new = _plan(last, numbers, seqs, table, edit)
         if places:
@@ -250,16 +255,12 @@ def plan_edits(last: Snapshot, table: FlagTable, edits: Sequence[FlagEdit], mods
             highest = modseq(highest)
             _put(numbers, places, new)
             _put(seqs, places, (highest,) * len(places))
+            touched.update(places)
             outcome = evolve(outcome, modseq=ModSeq(highest))
-            changed = places
-            if len(edits) > 1:
-                touched.update(places)
         outcomes.append(outcome)
-    if len(edits) > 1:
-        changed = sorted(touched)
+    changed = sorted(touched)
     uids = cast("Sequence[Uid]", _take(last.uids, changed))
-    taken = _take(seqs, changed)
-    return EditPlan(outcomes, uids, _take(numbers, changed), highest if len(edits) == 1 else taken)
+    return EditPlan(outcomes, uids, _take(numbers, changed), _take(seqs, changed))
 
 
 def positions(snapshot: Snapshot, uids: Sequence[int]) -> tuple[Sequence[int], list[Uid]]:
@@ -300,7 +301,7 @@ def diff(old: Snapshot, new: Snapshot) -> tuple[MailboxChange, ...]:
         after = set(new.uids)
         gone = [place for place, uid in enumerate(uids) if uid not in after]
         removed = [uids[place] for place in gone]
-        uids, numbers, seqs = (_without(column, gone) for column in (uids, numbers, seqs))
+        uids, numbers, seqs = _without((uids, numbers, seqs), gone)
     # Added messages have UIDs above all that were known, so those in both stand at the same places now.
     common = len(uids)
     added = new.uids[common:]
@@ -409,18 +410,22 @@ def _put(column: array[int], places: Sequence[int], values: Sequence[int]) -> No
             column[place] = value
 
 
-def _without(column: array[int], places: Sequence[int]) -> array[int]:
-    """Return a copy of `column` without the values at `places` (ascending)."""
-    runs = _runs_between(places, len(column))
-    if len(runs) <= _RUNS:
-        kept = array(column.typecode)
-        for start, stop in runs:
-            kept += column[start:stop]
-        return kept
-    mask = bytearray(b"\1") * len(column)
+def _without(columns: Sequence[array[int]], places: Sequence[int]) -> list[array[int]]:
+    """Return copies of `columns` without the values at `places` (ascending)."""
+    count = len(columns[0])
+    if isinstance(places, range) or len(places) <= _RUNS:
+        runs = _runs_between(places, count)
+        cut = []
+        for column in columns:
+            kept = array(column.typecode)
+            for start, stop in runs:
+                kept += column[start:stop]
+            cut.append(kept)
+        return cut
+    mask = bytearray(b"\1") * count
     for place in places:
         mask[place] = 0
-    return array(column.typecode, compress(column, mask))
+    return [array(column.typecode, compress(column, mask)) for column in columns]
 
 
 def _runs_between(places: Sequence[int], end: int) -> list[tuple[int, int]]:
