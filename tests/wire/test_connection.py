@@ -415,6 +415,15 @@ class PropertyTests(SynchronousTestCase):
         # None for the two empty lines.
         self.assertEqual(tags, [b"a1", b"a2", None, *(b"a%d" % n for n in range(3, 9)), None, b"a9", b"a10"])
 
+    def test_each_single_cut(self) -> None:
+        """The same for each place where there can be one cut, and for a cut everywhere."""
+        for limit in (30, 100, 1000):
+            whole = converse([CONVERSATION], line_limit=limit)
+            for at in range(len(CONVERSATION)):
+                self.assertEqual(converse([CONVERSATION[:at], CONVERSATION[at:]], line_limit=limit), whole)
+            single = [CONVERSATION[at : at + 1] for at in range(len(CONVERSATION))]
+            self.assertEqual(converse(single, line_limit=limit), whole)
+
     @given(st.lists(st.binary(max_size=30), max_size=10))
     def test_random_octets(self, pieces: list[bytes]) -> None:
         """Whatever is sent, events come out and no exception."""

@@ -97,10 +97,9 @@ class Framer:
             return None
         if self.overlong:
             self.overlong = False
-            prefix, self._prefix = self._prefix, b""
             # If the LF came alone, its CR went to the end before.
             self._end = (self._end + line)[-_KEPT_END:] if line else self._end.removesuffix(b"\r")
-            return prefix
+            return self._prefix
         self._end = line
         self.line_octets += len(line)
         if self.line_octets > self.line_limit:
@@ -182,6 +181,7 @@ class Framer:
             if not self.overlong:
                 self.overlong = True
                 self._object("Too long command line")
+                self._prefix = self._end = b""
             self._prefix = (self._prefix + data[:_KEPT_HEAD])[: self._kept()]
             self._end = (self._end + data)[-_KEPT_END:]
 
