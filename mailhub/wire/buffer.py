@@ -55,7 +55,9 @@ class ReceiveBuffer:
         return line[:-1] if line.endswith(b"\r") else line
 
     def take(self, most: int) -> bytes:
-        """Return between 1 and `most` octets, whatever is at hand; b"" if nothing is (or `most` is 0)."""
+        """Return between 1 and `most` octets, whatever is at hand; b"" if nothing is, or if `most` is not positive."""
+        if most <= 0:
+            return b""
         if self._pos == len(self._head) and self._tail:
             self._promote()
         start = self._pos

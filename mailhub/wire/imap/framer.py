@@ -97,8 +97,7 @@ class Framer:
             return None
         if self.overlong:
             self.overlong = False
-            # If the LF came alone, its CR went to the end before.
-            self._end = (self._end + line)[-_KEPT_END:] if line else self._end.removesuffix(b"\r")
+            self._end = (self._end + line)[-_KEPT_END:]
             return self._prefix
         self._end = line
         self.line_octets += len(line)
@@ -176,8 +175,10 @@ class Framer:
         self.lines.append(line)
 
     def _drop_line(self) -> None:
-        """Drop what came of a line over the limit, but not its beginning and its end."""
-        while data := self._buffer.take(len(self._buffer)):
+        """Drop what came of a line over the limit, but not its beginning and its end.
+
+        The last octet stays in the buffer: it may be the CR of a CRLF."""
+        while data := self._buffer.take(len(self._buffer) - 1):
             if not self.overlong:
                 self.overlong = True
                 self._object("Too long command line")
