@@ -1,19 +1,19 @@
 """The index of an account: what would cost reading every message to know again, in one SQLite database.
 
-Problem: modseqs, the expunge log, keywords past 26, sizes and parsed facts have no place in file names. Dovecot keeps them in
-its own binary index; here a database is used because several processes may write it at once, and because SQLite has
-crash safety that need not be invented again.
+Problem: modseqs, the expunge log, keywords past 26, sizes and parsed facts have no place in file names. Dovecot keeps
+them in its own binary index; here a database is used because several processes may write it at once, and because SQLite
+has crash safety that need not be invented again.
 
 It is a cache. It may be deleted, or be full of garbage, at any time: then it is made again, which is logged once, no
-caller sees an error, and what it held is computed or (modseqs) begun anew above all that were given before, because a modseq is never
-below the clock (design law 4). So a failure to write it never fails a change of a mailbox.
+caller sees an error, and what it held is computed or (modseqs) begun anew above all that were given before, because a
+modseq is never below the clock (design law 4). So a failure to write it never fails a change of a mailbox.
 
-It is sparse: a mailbox of 100,000 messages that was only looked at has one row in `arrival` and none in `message`. A message
-without a modseq of its own has that of the latest arrival row at or below its UID.
+It is sparse: a mailbox of 100,000 messages that was only looked at has one row in `arrival` and none in `message`. A
+message without a modseq of its own has that of the latest arrival row at or below its UID.
 
-Transactions run in threads, one at a time (a lock), on one connection. The reactor has a connection of its own that only
-reads: in WAL mode it never waits for a writer, and a read of a few hundred rows costs less than a thread hop. What it reads (facts,
-sizes) never changes for a message, so that it is always right.
+Transactions run in threads, one at a time (a lock), on one connection. The reactor has a connection of its own that
+only reads: in WAL mode it never waits for a writer, and a read of a few hundred rows costs less than a thread hop. What
+it reads (facts, sizes) never changes for a message, so that it is always right.
 
 A mailbox is known by a key made of its GUID and UIDVALIDITY, so a mailbox whose UIDs began anew meets nothing old.
 """
@@ -47,7 +47,8 @@ _BUSY_SECONDS = 10.0
 _VERSION = 1
 _SCHEMA = f"""
 CREATE TABLE mailbox (
-    id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, modseq INTEGER NOT NULL, log_from INTEGER NOT NULL, recent INTEGER
+    id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, modseq INTEGER NOT NULL, log_from INTEGER NOT NULL,
+    recent INTEGER, uidnext INTEGER, folder TEXT
 );
 CREATE TABLE arrival (mailbox INTEGER, uid INTEGER, modseq INTEGER NOT NULL, PRIMARY KEY (mailbox, uid)) WITHOUT ROWID;
 CREATE TABLE message (
@@ -57,7 +58,9 @@ CREATE TABLE message (
 CREATE TABLE expunged (mailbox INTEGER, modseq INTEGER, uid INTEGER, PRIMARY KEY (mailbox, modseq, uid)) WITHOUT ROWID;
 CREATE TABLE name (id INTEGER PRIMARY KEY, fact TEXT NOT NULL UNIQUE);
 CREATE TABLE used (mailbox INTEGER, fact INTEGER, at REAL NOT NULL, PRIMARY KEY (mailbox, fact)) WITHOUT ROWID;
-CREATE TABLE fact (mailbox INTEGER, fact INTEGER, uid INTEGER, value BLOB, PRIMARY KEY (mailbox, fact, uid)) WITHOUT ROWID;
+CREATE TABLE fact (
+    mailbox INTEGER, fact INTEGER, uid INTEGER, value BLOB, PRIMARY KEY (mailbox, fact, uid)
+) WITHOUT ROWID;
 PRAGMA user_version = {_VERSION};
 """
 
@@ -69,7 +72,11 @@ class Known:
     modseq: int
     """The highest that was given."""
     recent: int | None
-    """Messages from this UID on are unclaimed; None if the index did not know the mailbox."""
+    """Messages from this UID on are unclaimed; None if that was never noted."""
+    uidnext: int | None
+    """The next UID when the mailbox was last written here; None if the index did not know the mailbox."""
+    folder: str | None
+    """What seal() noted then."""
     arrivals: Sequence[tuple[int, int]]
     """(first UID, modseq), ascending."""
     rows: Sequence[tuple[int, int | None, str | None]]
@@ -77,33 +84,40 @@ class Known:
     expunged: frozenset[int]
 
 
+SizeRow = tuple[int, int | None, int | None, int | None]
+"""UID, RFC822.SIZE, INTERNALDATE, save date; None where it is not known."""
+
+
 @frozen(eq=False)
-class Sizes:
-    """A row of what is known of a message but its facts; None where it is not known."""
+class Arrival:
+    """A message that was added here."""
 
     uid: int
-    size: int | None = None
-    date: int | None = None
-    saved: int | None = None
+    modseq: int
+    size: int | None
+    date: int | None
+    saved: int
 
 
 class Transaction:
     """One mailbox, within a transaction. Everything is committed together, or nothing."""
 
-    def __init__(self, connection: sqlite3.Connection, mailbox: int, known_before: bool) -> None:
+    def __init__(self, connection: sqlite3.Connection, mailbox: int, now: float) -> None:
         self._db = connection
         self._id = mailbox
-        self._known_before = known_before
+        self._now = now
 
     def known(self) -> Known:
         """Read all that opening a mailbox needs."""
-        modseq, recent = self._db.execute("SELECT modseq, recent FROM mailbox WHERE id = ?", (self._id,)).fetchone()
+        modseq, recent, uidnext, folder = self._db.execute(
+            "SELECT modseq, recent, uidnext, folder FROM mailbox WHERE id = ?", (self._id,)
+        ).fetchone()
         arrivals = self._db.execute(
             "SELECT uid, modseq FROM arrival WHERE mailbox = ? ORDER BY uid", (self._id,)
         ).fetchall()
         rows = self.changed_since(0)
         gone = self._db.execute("SELECT uid FROM expunged WHERE mailbox = ?", (self._id,))
-        return Known(modseq, recent if self._known_before else None, arrivals, rows, frozenset(uid for (uid,) in gone))
+        return Known(modseq, recent, uidnext, folder, arrivals, rows, frozenset(uid for (uid,) in gone))
 
     def highest(self) -> int:
         """Return the highest modseq that any process gave."""
@@ -113,14 +127,29 @@ class Transaction:
     def changed_since(self, modseq: int) -> list[tuple[int, int | None, str | None]]:
         """Return (UID, modseq, keywords) of messages with a later modseq of their own, or with keywords if 0."""
         return self._db.execute(
-            "SELECT uid, modseq, keywords FROM message WHERE mailbox = ?1 AND (modseq > ?2 OR (?2 = 0 AND keywords <> ''))"
-            " ORDER BY uid",
+            "SELECT uid, modseq, keywords FROM message"
+            " WHERE mailbox = ?1 AND (modseq > ?2 OR (?2 = 0 AND keywords <> '')) ORDER BY uid",
             (self._id, modseq),
         ).fetchall()
 
     def raise_to(self, modseq: int) -> None:
         """Note that `modseq` was given."""
         self._db.execute("UPDATE mailbox SET modseq = max(modseq, ?) WHERE id = ?", (modseq, self._id))
+
+    def seal(self, uidnext: int, folder: str, recent: int | None = None) -> None:
+        """Note the state of the mailbox after this transaction: `folder` differs once any file was renamed since;
+        `recent` is the first unclaimed UID, where none is known."""
+        self._db.execute(
+            "UPDATE mailbox SET uidnext = ?, folder = ?, recent = coalesce(recent, ?) WHERE id = ?",
+            (uidnext, folder, recent, self._id),
+        )
+
+    def all_changed(self, modseq: int) -> None:
+        """Give every message `modseq`: while nobody looked, any of them may have changed or been expunged."""
+        self._db.execute("UPDATE message SET modseq = NULL WHERE mailbox = ?", (self._id,))
+        self._db.execute("DELETE FROM arrival WHERE mailbox = ?", (self._id,))
+        self._db.execute("UPDATE mailbox SET log_from = ? WHERE id = ?", (modseq, self._id))
+        self.arrived(1, modseq)
 
     def arrived(self, uid: int, modseq: int) -> None:
         """Give messages from `uid` on that have no modseq of their own this one."""
@@ -135,6 +164,14 @@ class Transaction:
             rows,
         )
 
+    def added(self, rows: Iterable[Arrival]) -> None:
+        """Note new messages with all that is known of them."""
+        self._db.executemany(
+            "INSERT OR REPLACE INTO message (mailbox, uid, modseq, size, date, saved)"  # noqa: S608
+            f" VALUES ({self._id}, ?, ?, ?, ?, ?)",
+            ((row.uid, row.modseq, row.size, row.date, row.saved) for row in rows),
+        )
+
     def keywords(self, rows: Iterable[tuple[int, str]]) -> None:
         """Note (UID, keywords joined by spaces) that have no letter."""
         self._db.executemany(
@@ -143,13 +180,13 @@ class Transaction:
             rows,
         )
 
-    def measured(self, rows: Iterable[Sizes]) -> None:
+    def measured(self, rows: Iterable[SizeRow]) -> None:
         """Note sizes and dates; None leaves what is known."""
         self._db.executemany(
             f"INSERT INTO message (mailbox, uid, size, date, saved) VALUES ({self._id}, ?, ?, ?, ?)"  # noqa: S608
             " ON CONFLICT DO UPDATE SET size = coalesce(excluded.size, size), date = coalesce(excluded.date, date),"
             " saved = coalesce(excluded.saved, saved)",
-            ((row.uid, row.size, row.date, row.saved) for row in rows),
+            rows,
         )
 
     def keep(self, key: str, rows: Iterable[tuple[int, bytes]]) -> None:
@@ -187,9 +224,9 @@ class Transaction:
             self._db.execute("UPDATE mailbox SET recent = ? WHERE id = ?", (max(found, below), self._id))
         return found
 
-    def copied(self, source: str, pairs: Sequence[tuple[int, int]], limit: int = 8192) -> None:
-        """Take sizes and facts from mailbox `source` for (source UID, target UID) pairs; facts over `limit` octets
-        are left to be computed again when they are asked for."""
+    def copied(self, source: str, pairs: Sequence[tuple[int, int]], now: int, limit: int = 8192) -> None:
+        """Take sizes and facts from mailbox `source` for (source UID, target UID) pairs, saved at `now`; facts
+        over `limit` octets are left to be computed again when they are asked for."""
         row = self._db.execute("SELECT id FROM mailbox WHERE key = ?", (source,)).fetchone()
         if row is None:
             return
@@ -197,7 +234,6 @@ class Transaction:
         self._db.execute("CREATE TEMP TABLE IF NOT EXISTS pair (source INTEGER PRIMARY KEY, target INTEGER)")
         self._db.execute("DELETE FROM pair")
         self._db.executemany("INSERT OR REPLACE INTO pair VALUES (?, ?)", pairs)
-        now = int(time.time())
         self._db.execute(
             "INSERT INTO message (mailbox, uid, size, date, saved) SELECT ?, target, size, date, ?"
             " FROM pair CROSS JOIN message ON mailbox = ? AND uid = source WHERE true ORDER BY target"
@@ -205,7 +241,7 @@ class Transaction:
             (self._id, now, origin),
         )
         used = self._db.execute(
-            "SELECT fact, name.fact FROM used JOIN name ON id = used.fact WHERE mailbox = ?", (origin,)
+            "SELECT used.fact, name.fact FROM used JOIN name ON id = used.fact WHERE mailbox = ?", (origin,)
         )
         for fact, key in used.fetchall():
             self._use(fact, key)
@@ -216,12 +252,12 @@ class Transaction:
             )
 
     def _use(self, fact: int, key: str) -> None:
-        """Note that the mailbox keeps a fact; drop the one of its family that came longest ago if there are too many."""
-        self._db.execute("INSERT OR REPLACE INTO used VALUES (?, ?, ?)", (self._id, fact, time.time()))
+        """Note that the mailbox keeps a fact; drop the one of its family used longest ago if there are too many."""
+        self._db.execute("INSERT OR REPLACE INTO used VALUES (?, ?, ?)", (self._id, fact, self._now))
         family = key.partition("/")[0] + "/"
         members = self._db.execute(
-            "SELECT used.fact FROM used JOIN name ON name.id = used.fact WHERE mailbox = ? AND substr(name.fact, 1, ?) = ?"
-            " ORDER BY at DESC",
+            "SELECT used.fact FROM used JOIN name ON name.id = used.fact"
+            " WHERE mailbox = ? AND substr(name.fact, 1, ?) = ? ORDER BY at DESC",
             (self._id, len(family), family),
         ).fetchall()
         for (old,) in members[FACT_SETS:]:
@@ -260,7 +296,6 @@ class Index:
         self._reader_generation = -1
         self._reader_ids: dict[str, int] = {}
         self._failed = False
-        self._closed = False
 
     def write(self, key: str, base: int, job: Callable[[Transaction], T]) -> T | None:
         """Run `job` in a transaction on mailbox `key`; threads only.
@@ -286,10 +321,26 @@ class Index:
             return (0, 0)
         return (found.st_size, found.st_mtime_ns)
 
-    def sizes(self, key: str, uids: Sequence[int]) -> Sequence[Sizes]:
+    def standing(self, key: str) -> tuple[int, int]:
+        """Return the highest modseq and the first unclaimed UID of a mailbox, 0 where they are not known; threads
+        only."""
+        with self._lock:
+            try:
+                return _standing(self._db, key)
+            except sqlite3.Error:
+                return 0, 0
+
+    def standing_now(self, key: str) -> tuple[int, int]:
+        """As standing(); reactor thread only."""
+        try:
+            return _standing(self._readable(), key)
+        except sqlite3.Error:
+            return 0, 0
+
+    def sizes(self, key: str, uids: Sequence[int]) -> Sequence[SizeRow]:
         """Return what is known of messages `uids` (ascending), without those unknown; may return others too.
         Reactor thread."""
-        return [Sizes(*row) for row in self._select(key, "SELECT uid, size, date, saved FROM message", "", uids)]
+        return self._select(key, "SELECT uid, size, date, saved FROM message", "", uids)
 
     def facts(self, key: str, fact: str, uids: Sequence[int]) -> dict[int, bytes]:
         """Return the values kept of a fact for messages `uids` (ascending); may return others too. Reactor thread."""
@@ -332,7 +383,7 @@ class Index:
                 db.execute("INSERT INTO arrival VALUES (?, 1, ?)", (mailbox, base))
             else:
                 (mailbox,) = found
-            result = job(Transaction(db, mailbox, found is not None))
+            result = job(Transaction(db, mailbox, self._clock()))
             db.execute("COMMIT")
         except BaseException:
             if db.in_transaction:
@@ -440,7 +491,7 @@ class Index:
             if uids[-1] - uids[0] < 4 * len(uids):
                 return reader.execute(where + " BETWEEN ? AND ?", (uids[0], uids[-1])).fetchall()
             wanted = "[" + ",".join(map(str, uids)) + "]"
-            return reader.execute(where + " IN (SELECT value FROM json_each(?))", (wanted,)).fetchall()
+            return reader.execute(where + " IN (SELECT value FROM json_each(?))", (wanted,)).fetchall()  # noqa: S608
         except sqlite3.Error:
             # The next write finds out what is wrong and mends it; what is not found here is computed.
             return []
@@ -451,6 +502,13 @@ def _fact_id(db: sqlite3.Connection, key: str, make: bool = False) -> int:
     if row is None and make:
         return db.execute("INSERT INTO name (fact) VALUES (?)", (key,)).lastrowid or 0
     return int(row[0]) if row else 0
+
+
+def _standing(db: sqlite3.Connection | None, key: str) -> tuple[int, int]:
+    if db is None:
+        return 0, 0
+    row = db.execute("SELECT modseq, coalesce(recent, 0) FROM mailbox WHERE key = ?", (key,)).fetchone()
+    return (row[0], row[1]) if row else (0, 0)
 
 
 def _runs(uids: Sequence[int]) -> list[tuple[int, int]]:

@@ -1,0 +1,434 @@
+"""Bringing what is known of a mailbox up to what the disk says.
+
+Other programs change a Maildir at will: a lost file is an expunge, a renamed one a flag change, a new one a message.
+The order of reading matters. Who adds a message renames the file into place first and appends its record to
+dovecot-uidlist after that, under the lock. So the uidlist is read first and the folders after it: a record then has
+its file, or the message is gone, and a file without a record is new, or its record is being written at this moment. For
+such files the lock is taken, the uidlist read again, and only what still has no record gets a UID. A mailbox in which
+nothing is new is never locked.
+
+A UID below those that were seen already is not taken from the uidlist any more: clients were told that the next
+message has a higher one (RFC 3501 section 2.3.1.1). Such a file, an expunged message that came back, becomes a new
+message, as it does with Dovecot.
+
+Everything here runs in the thread that holds the mailbox's lane.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from array import array
+from bisect import bisect_left
+from collections.abc import Sequence
+
+from attrs import evolve
+
+from mailhub.maildir.filenames import arrival, split_info
+from mailhub.maildir.index import Known, Transaction
+from mailhub.maildir.keywords import Keywords
+from mailhub.maildir.scan import Differences, Entry, compare, quiet_after
+from mailhub.maildir.state import NEW, Seen, State
+from mailhub.maildir.uidlist import Record, UidListDamaged, new_uidlist
+from mailhub.store import snapshots
+from mailhub.store.changes import Added, Flagged, MailboxChange, Removed
+from mailhub.store.errors import Busy, MailboxGone
+from mailhub.store.model import MailboxId, ModSeq, Uid
+
+Found = list[tuple[int, Entry]]
+"""Messages with their UIDs, ascending."""
+
+SYNC_LOCK_SECONDS = 5.0
+"""How long a look waits for the lock, to give new files their UIDs; then it goes on without them."""
+
+VERIFY_SHARE = 50
+VERIFY_PAUSE = 1_000_000_000
+"""After changes of our own the folders are listed again to make sure that no other change hid behind them: after this
+many nanoseconds at the earliest, and so that listing takes a fiftieth of the time at most."""
+
+
+def sound(state: State, seen: Seen) -> bool:
+    """Whether folders and uidlist need not be read again, as far as their stamps tell. Reactor thread or lane."""
+    if seen.files != state.seen.files:
+        return False
+    now = time.time_ns()
+    if state.unverified:
+        return now < verify_at(state)
+    return state.scanned_at > quiet_after(seen.changed_at) or now <= quiet_after(seen.changed_at)
+
+
+def verify_at(state: State) -> int:
+    """Return the clock at which `unverified` makes a listing due."""
+    return max(state.unverified, state.scanned_at) + max(VERIFY_PAUSE, VERIFY_SHARE * state.scan_cost)
+
+
+def ensure_current(state: State) -> None:
+    """Synchronise unless the disk looks as it did. The first step of every change."""
+    seen = state.look()
+    if seen.index != state.seen.index or not sound(state, seen):
+        synchronise(state)
+
+
+def synchronise(state: State) -> None:
+    """Read what changed and note it in `state`, with its news. Raises MailboxGone, Busy (first look), OSError."""
+    first = not state.opened
+    uidlist_seen = state.look().uidlist
+    read_uidlist(state)
+    created = state.uidlist is None
+    if created:
+        _create_uidlist(state)
+    known = _open_index(state) if first else None
+    renumber = _read_keywords(state)
+    assert state.uidlist is not None
+    found = compare(state)
+    seen = evolve(found.listing.seen, uidlist=uidlist_seen)
+    expunged = known.expunged if known is not None else frozenset()
+    assigned_from = 1 if created else state.uidlist.next_uid
+    added, rest = _matched(state, found, expunged)
+    if rest or not state.uidlist.sound:
+        found, added, seen = _assign(state, found, added, rest, expunged, seen)
+    for double in found.doubles:
+        _set_apart(state, double)
+    if known is not None:
+        _first_look(state, known, added, assigned_from, seen)
+    else:
+        _note(state, found, added, renumber, seen)
+    newest = state.snapshot.uidnext
+    if state.pending:
+        state.pending = {base: uid for base, uid in state.pending.items() if uid >= newest}
+    state.rebased.clear()
+    state.scanned_at, state.scan_cost = found.listing.began, found.listing.cost
+    state.unverified = found.listing.began if found.doubles else 0
+
+
+# The uidlist
+
+
+def read_uidlist(state: State) -> bool:
+    """Take in what others wrote to the uidlist; return whether there was anything. Leaves state.uidlist None if there
+    is none yet. Raises MailboxGone if it is another mailbox now, OSError."""
+    known = state.uidlist
+    try:
+        fresh = state.uidlist_file.load() if known is None else state.uidlist_file.refresh(known)
+    except UidListDamaged as error:
+        state.tell("uidlist", str(error))
+        fresh = error.salvage
+        if known is not None:
+            # What we know is better than what is left of the file.
+            salvaged = fresh.next_uid if fresh is not None else 1
+            known.header = evolve(known.header, next_uid=max(known.next_uid, salvaged))
+            known.sound = False
+            return False
+    if fresh is None:
+        if known is not None:
+            if not os.path.isdir(state.directory):
+                raise MailboxGone("Mailbox was deleted")
+            known.sound = False
+        return False
+    if fresh is known:
+        if len(fresh) == state.records:
+            return False
+        for at in range(state.records, len(fresh)):
+            state.pending[split_info(fresh.names[at])[0]] = fresh.uids[at]
+    else:
+        if known is not None and fresh.header.uidvalidity != known.header.uidvalidity:
+            raise MailboxGone("Mailbox has a new UIDVALIDITY")
+        _replaced(state, [split_info(name)[0] for name in fresh.names], fresh.uids)
+        state.uidlist = fresh
+    state.records = len(fresh)
+    return True
+
+
+def _replaced(state: State, bases: list[bytes], uids: Sequence[int]) -> None:
+    """Compare a uidlist that was written anew with the messages we know. A message that it gives another UID, or none,
+    is forgotten here and found again as a new one; one with another name was renamed (see apply.correct_size)."""
+    records = dict(zip(bases, uids, strict=True))
+    differing = state.bases.items() - records.items()
+    named = dict(zip(uids, bases, strict=True)) if differing else {}
+    for base, uid in differing:
+        after = named.get(uid)
+        if after is not None and base not in records and after not in state.bases:
+            state.rebased[uid] = after
+            del state.bases[base]
+            state.bases[after] = uid
+        else:
+            state.drop(uid)
+            state.bases.pop(base, None)
+    state.pending = {base: uid for base, uid in records.items() if uid not in state.names}
+
+
+def _create_uidlist(state: State) -> None:
+    """Give the mailbox a uidlist and with it its UIDVALIDITY. Raises Busy, OSError."""
+    with state.lock():
+        read_uidlist(state)
+        if state.uidlist is None:
+            state.uidlist = new_uidlist(state.means.next_uidvalidity())
+
+
+def _matched(state: State, found: Differences, expunged: frozenset[int]) -> tuple[Found, list[Entry]]:
+    """Return which fresh files have a UID in the uidlist, ascending, and which have none."""
+    newest = state.snapshot.uidnext if state.opened else 1
+    pending = state.pending
+    if not pending:
+        return [], list(found.fresh.values())
+    matched: Found = []
+    rest: list[Entry] = []
+    for base, entry in found.fresh.items():
+        uid = pending.get(base)
+        if uid is None or uid < newest or uid in expunged:
+            rest.append(entry)
+        else:
+            matched.append((uid, entry))
+    matched.sort()
+    return matched, rest
+
+
+def _assign(
+    state: State, found: Differences, added: Found, rest: list[Entry], expunged: frozenset[int], seen: Seen
+) -> tuple[Differences, Found, Seen]:
+    """Give UIDs to files without one, under the lock; mend the uidlist if it needs that. If the lock is not to be had,
+    only what has a UID is shown."""
+    try:
+        with state.lock(SYNC_LOCK_SECONDS):
+            if read_uidlist(state):
+                found = compare(state)
+                seen = found.listing.seen
+                added, rest = _matched(state, found, expunged)
+            added += _number(state, rest)
+            seen = evolve(seen, uidlist=state.look().uidlist)
+    except Busy:
+        state.tell("lock", "Mailbox is locked by another program, new mail is not shown")
+        seen = evolve(seen, uidlist=(0, 0, 0))
+    except OSError as error:
+        state.tell("write", f"New mail cannot be given UIDs ({error.strerror})")
+    return found, added, seen
+
+
+def _number(state: State, rest: list[Entry]) -> Found:
+    uidlist = state.uidlist
+    assert uidlist is not None
+    _save_letters(state)
+    rest.sort(key=lambda entry: arrival(entry[1]))
+    start = uidlist.next_uid
+    records = [Record(start + at, entry[2]) for at, entry in enumerate(rest)]
+    again = _stale(state, rest)
+    if again:
+        keep = frozenset(uidlist.uids).difference(again) | {record.uid for record in records}
+        state.uidlist_file.rewrite(uidlist, records, keep)
+    elif records or not uidlist.sound:
+        state.uidlist_file.append(uidlist, records)
+    state.records = len(uidlist)
+    return [(start + at, entry) for at, entry in enumerate(rest)]
+
+
+def _stale(state: State, rest: list[Entry]) -> list[int]:
+    """Return the UIDs of old records that have the name of a message that came back."""
+    uidlist = state.uidlist
+    if uidlist is None or len(uidlist) <= len(state.names):
+        return []
+    bases = {entry[2] for entry in rest}
+    return [uid for uid, name in zip(uidlist.uids, uidlist.names, strict=True) if split_info(name)[0] in bases]
+
+
+def _set_apart(state: State, double: Entry) -> None:
+    """A second file has the base name of a message: give it a name of its own, unless it is the same file."""
+    folder, name, base = double
+    path = state.directory + folder + name
+    known = state.bases.get(base)
+    first = state.path(known) if known is not None else None
+    try:
+        if first is not None and first != path and not os.path.samefile(first, path):
+            info = name[len(base) :]
+            state.means.disk.rename(path, state.directory + folder + state.means.names.make() + info)
+        else:
+            state.ignored.add(folder + name)
+    except OSError:
+        pass  # renamed meanwhile: the next look tells
+
+
+# Keywords
+
+
+def _read_keywords(state: State) -> bool:
+    """Read dovecot-keywords if it changed; return whether a letter means something else now."""
+    try:
+        version = state.keywords_file.version()
+        if version == state.keywords_version:
+            return False
+        keywords = state.keywords_file.load()
+    except OSError:
+        return False
+    state.keywords_version = version
+    return state.use_keywords(keywords)
+
+
+def _save_letters(state: State) -> None:
+    """Write names for letters that nobody explained. The lock is held."""
+    unknown = [at + ord("a") for at, name in enumerate(state.keywords.names) if name == f"unknown-{at}"]
+    if unknown:
+        keywords = state.keywords_file.load()
+        if keywords.with_letters(unknown) != keywords:
+            keep_keywords(state, keywords.with_letters(unknown))
+
+
+def keep_keywords(state: State, keywords: Keywords) -> None:
+    """Write and use a table of letters. The lock is held. Raises Busy, OSError."""
+    state.keywords_file.save(keywords)
+    state.use_keywords(keywords)
+    state.keywords_version = state.keywords_file.version()
+
+
+# The index, and the news
+
+
+def _open_index(state: State) -> Known:
+    uidlist = state.uidlist
+    assert uidlist is not None
+    header = uidlist.header
+    if not header.guid:
+        header = uidlist.header = evolve(header, guid=new_uidlist(1).header.guid)
+        uidlist.sound = False
+    state.key = f"{header.guid}.{header.uidvalidity}"
+    base = state.modseq(0)
+    known = state.index.write(state.key, base, Transaction.known)
+    return known or Known(base, None, None, None, [(1, base)], (), frozenset())
+
+
+def _first_look(state: State, known: Known, added: Found, assigned_from: int, seen: Seen) -> None:
+    """Build the first snapshot. What may have changed since the index was written has a new modseq; messages from
+    `assigned_from` on got their UIDs just now and so are recent, as are those in new/."""
+    header = state.uidlist.header if state.uidlist is not None else None
+    assert header is not None
+    for uid, (folder, name, base) in added:
+        state.names[uid] = name
+        state.bases[base] = uid
+        (state.new if folder is NEW else state.cur)[name] = uid
+    uids = array(snapshots.UIDS, [uid for uid, _ in added])
+    modseq = state.modseq(known.modseq)
+    mark = folder_mark(seen)
+    uidnext = max(known.uidnext or 1, state.uidlist.next_uid if state.uidlist is not None else 1)
+    recent = min([assigned_from, uidnext, *state.new.values()])
+    changed = known.folder is not None and known.folder != mark
+    arrived = known.uidnext is not None and bool(uids) and uids[-1] >= known.uidnext
+
+    def settle(transaction: Transaction) -> Known:
+        if changed:
+            transaction.all_changed(modseq)
+        elif arrived and known.uidnext is not None:
+            transaction.arrived(known.uidnext, modseq)
+        transaction.seal(uidnext, mark, recent)
+        return transaction.known()
+
+    if changed or arrived or known.folder is None:
+        known = state.index.write(state.key, modseq, settle) or known
+    for uid, _, words in known.rows:
+        if words and uid in state.names:
+            state.extra[uid] = frozenset(words.split(" "))
+    names = state.names
+    numbers = state.plain_numbers([names[uid].partition(b":")[2] for uid in uids])
+    for uid in state.extra:
+        numbers[bisect_left(uids, uid)] = state.number(uid, names[uid])
+    empty = snapshots.first(MailboxId(header.guid), header.uidvalidity, state.table, ModSeq(known.modseq), uidnext)
+    snapshot = snapshots.with_added(empty, state.table, uids, numbers, _modseqs(known, uids), uidnext)
+    state.opened = True
+    state.snapshot = snapshots.with_recent(snapshot, recent if known.recent is None else known.recent)
+    state.seen = evolve(seen, index=state.index.stamp())
+
+
+def _modseqs(known: Known, uids: array[int]) -> Sequence[int]:
+    modseqs = array(snapshots.MODSEQS, [known.modseq]) * len(uids)
+    for first, modseq in known.arrivals:
+        at = bisect_left(uids, first)
+        modseqs[at:] = array(snapshots.MODSEQS, [modseq]) * (len(uids) - at)
+    for uid, own, _ in known.rows:
+        at = bisect_left(uids, uid)
+        if own is not None and at < len(uids) and uids[at] == uid:
+            modseqs[at] = own
+    return modseqs
+
+
+def _note(state: State, found: Differences, added: Found, renumber: bool, seen: Seen) -> None:
+    """Take the differences into `state` and the index, and publish them as one change."""
+    before = state.snapshot
+    for uid, (folder, name, base) in found.moved:
+        state.put(uid, folder, name, base)
+    for uid in found.lost:
+        if uid in state.names:
+            state.drop(uid)
+    removed = [Uid(uid) for uid in before.uids if uid not in state.names] if len(state.names) < len(before) else []
+    for uid, (folder, name, base) in added:
+        state.put(uid, folder, name, base)
+    looked_at = sorted(state.names) if renumber else sorted(uid for uid, _ in found.moved)
+    if not (removed or added or looked_at) and state.index.standing(state.key)[0] <= before.highest_modseq:
+        _settle(state, seen)
+        return
+    mark = folder_mark(seen)
+    uidnext = max(before.uidnext, state.uidlist.next_uid if state.uidlist is not None else 1)
+
+    def job(transaction: Transaction | None) -> tuple[dict[int, int], dict[int, int], int]:
+        theirs, words = {}, []
+        highest: int = before.highest_modseq
+        if transaction is not None:
+            rows = transaction.changed_since(before.highest_modseq)
+            theirs = {uid: own for uid, own, _ in rows if own is not None}
+            words = [(uid, text) for uid, _, text in rows]
+            highest = max(highest, transaction.highest())
+        for uid, text in words:
+            state.extra[uid] = frozenset(text.split(" ")) if text else frozenset()
+        modseq = state.modseq(highest)
+        flagged: dict[int, int] = {}
+        for uid in {*looked_at, *theirs}:
+            flags = before.flags(uid)
+            if flags is None or uid not in state.names:
+                continue
+            if state.table.sets[state.number(uid, state.names[uid])] != flags or uid in theirs:
+                flagged[uid] = theirs.get(uid, modseq)
+        arrived = {uid: theirs.get(uid, modseq) for uid, _ in added}
+        if transaction is not None:
+            transaction.flagged([(uid, own) for uid, own in flagged.items() if uid not in theirs])
+            ours = [uid for uid in arrived if uid not in theirs]
+            if ours:
+                transaction.arrived(ours[0], modseq)
+            if removed:
+                transaction.removed(removed, modseq)
+            transaction.raise_to(modseq if flagged or arrived or removed else 0)
+            transaction.seal(uidnext, mark)
+        return flagged, arrived, modseq
+
+    flagged, arrived, modseq = state.index.write(state.key, before.highest_modseq, job) or job(None)
+    _publish(state, removed, flagged, arrived, modseq, uidnext)
+    _settle(state, seen)
+
+
+def _publish(
+    state: State, removed: list[Uid], flagged: dict[int, int], arrived: dict[int, int], modseq: int, uidnext: int
+) -> None:
+    snapshot, table, names = state.snapshot, state.table, state.names
+    changes: list[MailboxChange] = []
+    if removed:
+        snapshot = snapshots.with_removed(snapshot, removed, modseq)
+        changes.append(Removed(removed))
+    if flagged:
+        uids = sorted(Uid(uid) for uid in flagged)
+        numbers = [state.number(uid, names[uid]) for uid in uids]
+        snapshot = snapshots.with_flags(snapshot, table, uids, numbers, [flagged[uid] for uid in uids])
+        changes.append(Flagged(uids))
+    if arrived:
+        uids = [Uid(uid) for uid in arrived]
+        numbers = [state.number(uid, names[uid]) for uid in uids]
+        snapshot = snapshots.with_added(snapshot, table, uids, numbers, list(arrived.values()), uidnext)
+        changes.append(Added(uids))
+    if changes:
+        state.publish(snapshot, tuple(changes), snapshot.highest_modseq)
+
+
+def _settle(state: State, seen: Seen) -> None:
+    recent = state.index.standing(state.key)[1]
+    if recent > state.snapshot.recent_from:
+        state.snapshot = snapshots.with_recent(state.snapshot, recent)
+    state.seen = evolve(seen, index=state.index.stamp())
+
+
+def folder_mark(seen: Seen) -> str:
+    """Return what tells whether flags may have changed while nobody looked."""
+    return f"{seen.cur[0]}.{seen.cur[1]}"
