@@ -20,18 +20,9 @@ def message_store(reactor: Any, threads: IThreads, settings: Settings) -> IMessa
 
         return cast(IMessageStore, MemoryStore(clock=reactor, settings=settings.store))
     from mailhub.maildir.store import MaildirStore
-    from mailhub.maildir.watch import Watcher
 
-    return cast(
-        IMessageStore,
-        MaildirStore(
-            reactor=reactor,
-            threads=threads,
-            settings=settings.store,
-            data=settings.server.data,
-            watcher=Watcher(reactor),
-        ),
-    )
+    store = MaildirStore(reactor=reactor, threads=threads, settings=settings.store, data=settings.server.data)
+    return cast(IMessageStore, store)
 
 
 def user_sources(threads: IThreads, settings: Settings) -> IUserSource:
