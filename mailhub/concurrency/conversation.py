@@ -187,6 +187,9 @@ class Conversation(Protocol):
         self.host, self.local = whence(peer)
         self.tls = ISSLTransport.providedBy(self.transport)
         self.secure = self.tls or isinstance(peer, UNIXAddress)
+        if hasattr(self.transport, "setTcpNoDelay"):
+            # Answers are gathered here: Nagle's algorithm would only hold the end of a large one back, for 40 ms.
+            self.transport.setTcpNoDelay(True)
         self.gate.attach(self.transport)
         self._active = self._reactor.seconds()
         self._timer = self._reactor.callLater(self._timeout, self._tick)
