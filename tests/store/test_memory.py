@@ -13,6 +13,7 @@ from mailhub.memory.store import MemoryStore
 from mailhub.store.model import UserEntry
 from tests.store.contract import StoreContract
 from tests.store.machine import StoreMachine, fired
+from tests.store.names_machine import NamesMachine
 
 
 class MemoryContract(StoreContract, TestCase):
@@ -31,6 +32,17 @@ class MemoryMachine(StoreMachine):
 
 TestMemoryMachine = MemoryMachine.TestCase
 TestMemoryMachine.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+
+
+class MemoryNamesMachine(NamesMachine):
+    """Its mailbox list beside the model."""
+
+    def make_store(self) -> MemoryStore:
+        return MemoryStore(clock=Clock(), settings=StoreSettings())
+
+
+TestMemoryNamesMachine = MemoryNamesMachine.TestCase
+TestMemoryNamesMachine.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 
 
 class MemorySettings(SynchronousTestCase):
