@@ -59,15 +59,16 @@ def _parse_content_type(value: bytes) -> ContentType:
     scanner = Scanner(value)
     scanner.skip()
     main, state = scanner.mime_token()
-    if state == END and main:
+    if state <= END:
+        # Nothing behind the first word, or a comment without an end.
         return ContentType(b"application", b"octet-stream") if main.lower() == b"multipart" else ContentType(main, b"")
-    if state <= END or scanner.peek() != b"/":
+    if not main or scanner.peek() != b"/":
         return ContentType(b"", b"")
     scanner.pos += 1
     if scanner.skip() <= END:
         return ContentType(b"", b"")
     sub, state = scanner.mime_token()
-    if state == BROKEN or (state != END and scanner.peek() != b";"):
+    if not sub or state == BROKEN or (state != END and scanner.peek() != b";"):
         return ContentType(b"", b"")
     return ContentType(main, sub, parse_params(scanner))
 

@@ -10,7 +10,7 @@ _MAX_ESCAPES = 4
 _SAFE = re.compile(rb'[^\x00\r\n"\\\x80-\xff]*\Z')
 _LITERAL = re.compile(rb"[\x00\r\n\x80-\xff]")
 _TIDY = re.compile(rb'(?:[^\x00\t\r\n "\\\x80-\xff]+ )*[^\x00\t\r\n "\\\x80-\xff]+\Z')
-_SPACES = re.compile(rb"[ \t]+")
+_SPACES = re.compile(rb"[ \t\r\n]+")
 
 
 def nstring(value: bytes | None) -> bytes:
@@ -37,6 +37,5 @@ def human_string(value: bytes) -> bytes:
     """Render text for people: space collapsed and trimmed; a literal if that changed anything (as Dovecot)."""
     if _TIDY.match(value):
         return b'"%s"' % value
-    value = value.replace(b"\n", b"").replace(b"\r", b"").replace(b"\0", b"\xef\xbf\xbd")
-    value = _SPACES.sub(b" ", value).strip(b" ")
+    value = _SPACES.sub(b" ", value.replace(b"\0", b"\xef\xbf\xbd")).strip(b" ")
     return b"{%d}\r\n%s" % (len(value), value) if value else b'""'

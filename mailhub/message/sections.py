@@ -100,10 +100,11 @@ def header_fields(message: Message, section: Section) -> bytes:
     wanted = section.text is SectionText.FIELDS
     kept = [raw for name, raw in part.fields if (name in names) == wanted]
     text = b"".join([raw + b"\r\n" for raw in kept])
-    if not data.endswith(b"\r\n", part.start, part.body) and kept and kept[-1] is part.fields[-1][1]:
+    if header_has_end(data, part) or part.body < len(data):
+        # A header that a boundary cut short gets its end too.
+        return shown(text + b"\r\n")
+    if kept and kept[-1] is part.fields[-1][1] and not data.endswith(b"\r\n", part.start):
         text = text[:-2]
-    if header_has_end(data, part):
-        text += b"\r\n"
     return shown(text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from collections.abc import Sequence
@@ -15,12 +16,13 @@ _ATOM = re.compile(rb"[^ ()\r\n\"]+")
 
 
 def write_maildir(path: Path, messages: Sequence[bytes]) -> None:
-    """Write messages, with LF line ends, so that the n-th has UID n+1 and INTERNALDATE FIRST_DATE + n."""
+    """Write messages as they are, so that the n-th has UID n+1; FIRST_DATE + n is in its file name and its mtime."""
     for name in ("cur", "new", "tmp"):
         (path / name).mkdir(parents=True)
     for number, data in enumerate(messages):
-        text = data.replace(b"\r\n", b"\n")
-        (path / "cur" / f"{FIRST_DATE + number}.M{number:06d}P1.lab:2,S").write_bytes(text)
+        file = path / "cur" / f"{FIRST_DATE + number}.M{number:06d}P1.lab:2,S"
+        file.write_bytes(data)
+        os.utime(file, (FIRST_DATE + number, FIRST_DATE + number))
 
 
 class Session:
