@@ -25,6 +25,7 @@ from mailhub.maildir.means import Means
 from mailhub.maildir.shelf import Shelf
 from mailhub.maildir.subscriptions import SubscriptionsFile
 from mailhub.maildir.tree import Tree
+from mailhub.maildir.uidlist import UidListFile
 from mailhub.store.changes import MailboxCreated, MailboxDeleted, MailboxRenamed, SubscriptionChanged
 from mailhub.store.errors import MailboxGone, NoSuchMailbox, NotAllowed, StoreError, TooMany
 from mailhub.store.interfaces import IAccount, IAccountListener, IDraft, IMailbox
@@ -240,7 +241,10 @@ class MaildirAccount:
 
     def _delete_on_disk(self, name: str) -> None:
         with self._tree.lock():
+            header = UidListFile(self._tree.disk, self._tree.place(name).control).header()
             self._tree.delete(name)
+        if header is not None:
+            self._means.index.forget(header.key)
 
     def _lose(self, mailbox: MaildirMailbox) -> None:
         self._shelf.remove(mailbox)

@@ -288,7 +288,7 @@ def _open_index(state: State) -> Known:
     if not header.guid:
         header = uidlist.header = evolve(header, guid=new_uidlist(1).header.guid)
         uidlist.sound = False
-    state.key = f"{header.guid}.{header.uidvalidity}"
+    state.key = header.key
     base = state.modseq(0)
     known = state.index.write(state.key, base, Transaction.known)
     return known or Known(base, None, None, None, [(1, base)], (), frozenset())

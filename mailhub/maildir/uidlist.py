@@ -64,6 +64,11 @@ class Header:
     others: tuple[bytes, ...] = ()
     """Further fields, key letter and value in one, such as b"P%08Xu%08Xv"; kept."""
 
+    @property
+    def key(self) -> str:
+        """What the index knows the mailbox by: it outlives a rename, and is another one when UIDs begin anew."""
+        return f"{self.guid}.{self.uidvalidity}"
+
 
 @frozen
 class Record:
@@ -156,6 +161,14 @@ class UidListFile:
         except FileNotFoundError:
             return None
         return _parse(data, status)
+
+    def header(self) -> Header | None:
+        """Read the first line only; None if there is no file or it makes no sense. Raises OSError."""
+        try:
+            with open(self.path, "rb") as file:
+                return _parse_header(file.readline(4096).rstrip(b"\n"))[0]
+        except (FileNotFoundError, ValueError):
+            return None
 
     def refresh(self, known: UidList) -> UidList | None:
         """Look what others did to the file since `known` was current.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 from typing import Any
 
 from attrs import evolve
@@ -218,6 +219,15 @@ class ListTests(StoreCase):
         self.assertEqual(len(new.snapshot), 0)
         self.assertGreater(new.snapshot.uidvalidity, validity)
         self.fails(self.account.delete("INBOX"), NotAllowed)
+
+    def test_delete_forgets(self) -> None:
+        """The index keeps nothing of a deleted mailbox."""
+        self.get(self.account.create("A"))
+        self.append("A")
+        self.get(self.account.delete("A"))
+        database = sqlite3.connect(self.root / "mailhub.index.sqlite")
+        self.addCleanup(database.close)
+        self.assertEqual(database.execute("SELECT count(*) FROM mailbox").fetchone(), (0,))
 
     def test_rename(self) -> None:
         """An open mailbox goes on under its new name with UIDs and UIDVALIDITY; inferiors come along (RFC 3501

@@ -158,6 +158,14 @@ class FileTests(SynchronousTestCase):
         for data in (b"", b"\0\0\0\0", b"2 7 1\n", b"3 V0 N1\n", b"3 V4294967296 N1\n", b"3 N1\n1 :a\n", b"hello"):
             self.assertIsNone(self.damaged(data), data)
 
+    def test_header(self) -> None:
+        """The first line can be read alone; a file that is missing or damaged has none."""
+        self.assertIsNone(self.file.header())
+        self.write(HEADER + b"1 :a\n")
+        self.assertEqual(self.file.header(), Header(7, 3, GUID))
+        self.path.write_bytes(b"garbage")
+        self.assertIsNone(self.file.header())
+
     def test_order(self) -> None:
         """A UID that is not above all before, or impossible, is never written."""
         known = self.write(HEADER + b"1 :a\n")
