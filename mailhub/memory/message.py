@@ -18,6 +18,9 @@ from mailhub.store.model import Uid
 WHOLE = 128 * 1024
 """Octets up to which IMessageBody.whole is set; above, sessions use read(), as they must with files."""
 
+KEPT_FACTS = 64
+"""Facts kept of one message: a client may ask for the headers of any number of names."""
+
 
 class Content:
     """The octets of a message, shared by all copies of it, and the facts found so far."""
@@ -37,7 +40,7 @@ class Content:
             if value is None:
                 message = message or Message(self.data)
                 value = fact.make(message)
-                if fact.keep:
+                if fact.keep and len(self._facts) < KEPT_FACTS:
                     self._facts[fact.key] = value
             found.append(value)
         return found

@@ -57,6 +57,11 @@ _RUNS = 1024
 """Up to so many messages are cut out of a column by slices; with more, a mask over the column is quicker."""
 
 
+ROOM = 2_000_000
+"""Flags that the sets of a FlagTable may hold in all before clients can make no further sets with keywords. A mailbox
+of 100,000 messages stays far below; a client that invents combinations all day does not (design law 8)."""
+
+
 def next_modseq(last: int, now: float) -> ModSeq:
     """Return the modseq of the next commit: above `last`, and at least `now` (seconds since the epoch) in
     microseconds, so that it never goes back even where the last one was lost (design law 4)."""
@@ -73,6 +78,7 @@ class FlagTable:
         self.sets: list[Flags] = [NO_FLAGS]
         self.keywords: tuple[str, ...] = ()
         self._limit = keyword_limit
+        self._held = 0
         self._numbers: dict[Flags, int] = {NO_FLAGS: 0}
         self._spelled: dict[str, str] = {}
         self._grow(keywords)
@@ -81,6 +87,11 @@ class FlagTable:
     def full(self) -> bool:
         """Whether no further keyword can be created."""
         return len(self.keywords) >= self._limit
+
+    @property
+    def crowded(self) -> bool:
+        """Whether there are more sets than any mailbox needs."""
+        return self._held > ROOM
 
     def learn(self, flags: Iterable[str]) -> None:
         """Create the keywords among `flags` that are new, all or none. Raises TooMany."""
@@ -107,6 +118,7 @@ class FlagTable:
         if number is None:
             number = self._numbers[flags] = len(self.sets)
             self.sets.append(flags)
+            self._held += len(flags)
         return number
 
     def _grow(self, keywords: Iterable[str]) -> None:
@@ -235,7 +247,9 @@ def plan_edits(last: Snapshot, table: FlagTable, edits: Sequence[FlagEdit], mods
     """Work out what `edits`, in their order, do to `last`.
 
     Changes nothing but the table, which learns new keywords. `modseq(last)` gives the next one; it is called
-    once for each edit that changes anything. Raises TooMany (keywords)."""
+    once for each edit that changes anything. Raises TooMany (keywords, or sets of them)."""
+    if table.crowded and any(flag[:1] != "\\" for edit in edits for flag in edit.flags):
+        raise TooMany("Too many combinations of keywords")
     table.learn([flag for edit in edits if edit.op is not FlagOp.REMOVE for flag in edit.flags])
     numbers, seqs = last.flag_numbers, last.modseqs
     highest: int = last.highest_modseq

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.internet.task import Clock
+from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from mailhub.config.settings import StoreSettings
-from mailhub.memory.message import Draft
+from mailhub.memory.message import Content, Draft
 from mailhub.memory.store import MemoryStore
-from mailhub.store.model import UserEntry
+from mailhub.message.facts import Fact
+from mailhub.store.model import Addition, UserEntry
+from mailhub.store.query import Smaller
 from tests.store.contract import StoreContract
 from tests.store.machine import StoreMachine, fired
 from tests.store.names_machine import NamesMachine
@@ -56,6 +58,32 @@ class MemorySettings(SynchronousTestCase):
             self.assertEqual(account.namespaces[0].delimiter, delimiter)
             fired(account.create(delimiter.join("ab")))
             self.assertEqual([info.name for info in fired(account.mailboxes())], ["INBOX", "a", delimiter.join("ab")])
+
+
+class MemoryPauses(SynchronousTestCase):
+    """Long searches of the memory store."""
+
+    def test_pause(self) -> None:
+        """With a pause a long search serves others between batches (law 6)."""
+        clock = Clock()
+        store = MemoryStore(clock=clock, settings=StoreSettings(), pause=lambda: deferLater(clock, 0))
+        account = fired(store.account(UserEntry("ann")))
+        draft = fired(account.draft())
+        fired(account.append("INBOX", [Addition(draft) for _ in range(1200)]))
+        inbox = fired(account.open("INBOX"))
+        searched = inbox.search(Smaller(1), inbox.snapshot)
+        for _ in range(3):
+            self.assertNoResult(searched)
+            clock.advance(0)
+        self.assertEqual(len(self.successResultOf(searched)), 1200)
+
+    def test_facts_are_bounded(self) -> None:
+        """However many facts are asked of a message, a bounded number is kept (law 8)."""
+        content = Content(b"a")
+        names = [Fact(f"test-{number}/1", lambda message: message.data) for number in range(1000)]
+        self.assertEqual(content.facts(names), [b"a"] * 1000)
+        self.assertEqual(len(content._facts), 64)
+        self.assertEqual(content.facts(names[-2:]), [b"a"] * 2)
 
 
 class MemoryDraft(SynchronousTestCase):

@@ -186,6 +186,19 @@ class PlanTests(SynchronousTestCase):
         self.assertEqual(now.highest_modseq, highest)
         self.assertEqual(list(plan.uids), sorted({uid for each in plan.outcomes for uid in each.changed}))
 
+    def test_too_many_combinations(self) -> None:
+        """A client cannot make sets of keywords without end (law 8); system flags go on."""
+        last, table = mailbox(frozenset(), frozenset())
+        self.patch(snapshots, "ROOM", 3)
+        combinations = [frozenset(["Work"]), frozenset(["home"]), frozenset(["Work", "home"])]
+        for flags in combinations:
+            plan_edits(last, table, [FlagEdit([1], FlagOp.REPLACE, flags)], lambda modseq: modseq + 1)
+        for op in FlagOp:
+            with self.assertRaises(TooMany):
+                plan_edits(last, table, [FlagEdit([1], op, frozenset(["Work"]))], lambda modseq: modseq + 1)
+        plan = plan_edits(last, table, [FlagEdit([1], FlagOp.ADD, frozenset(["\\Deleted"]))], lambda modseq: modseq + 1)
+        self.assertEqual(list(plan.uids), [1])
+
     def test_new_keywords(self) -> None:
         """The table learns keywords that are set, none that are removed, and none when there are too many."""
         last, _ = mailbox(frozenset())
