@@ -66,7 +66,7 @@ class MemoryPauses(SynchronousTestCase):
     def test_pause(self) -> None:
         """With a pause a long search serves others between batches (law 6)."""
         clock = Clock()
-        store = MemoryStore(clock=clock, settings=StoreSettings(), pause=lambda: deferLater(clock, 0))
+        store = MemoryStore(clock=clock, settings=StoreSettings(), pause=lambda: deferLater(clock, 1))
         account = fired(store.account(UserEntry("ann")))
         draft = fired(account.draft())
         fired(account.append("INBOX", [Addition(draft) for _ in range(1200)]))
@@ -74,7 +74,7 @@ class MemoryPauses(SynchronousTestCase):
         searched = inbox.search(Smaller(1), inbox.snapshot)
         for _ in range(3):
             self.assertNoResult(searched)
-            clock.advance(0)
+            clock.advance(1)
         self.assertEqual(len(self.successResultOf(searched)), 1200)
 
     def test_facts_are_bounded(self) -> None:
