@@ -35,7 +35,7 @@ class Command:
     argument: bytes = field(repr=False)
     """All after the space that ends the keyword, as sent; b"" if there is none."""
     text: str
-    """The keyword as the client wrote it, for error messages: printable, at most 40 characters."""
+    """The keyword for error messages: printable, at most 40 characters."""
 
 
 class Pop3Input:
@@ -58,7 +58,7 @@ class Pop3Input:
         if line is None or line is TOO_LONG:
             return line
         keyword, _, argument = line.partition(b" ")
-        text = keyword[:40].decode("ascii", "replace")
+        text = keyword[:40].upper().decode("ascii", "replace")
         return Command(keyword.decode("latin-1").upper(), argument, text if text.isprintable() else "?")
 
     def next_line(self) -> bytes | LongLine | None:
@@ -73,7 +73,7 @@ class Pop3Input:
 def read_number(argument: bytes) -> int:
     """Read `msg`, the only argument of RETR, DELE, LIST, UIDL: 1*DIGIT (RFC 1939 section 3).
 
-    Leniency as Dovecot's: leading zeros and trailing blanks."""
+    Leniency: leading zeros, as Dovecot, and trailing blanks."""
     number, rest = _number(argument)
     if rest.strip(b" "):
         raise BadArgument(f"Noise after message number: {_shown(rest)}")

@@ -50,7 +50,7 @@ class InputTests(SynchronousTestCase):
         self.assertEqual(
             commands([b"stat\r\nPASS  a b \r\nRETR 1\n\r\n"]),
             [
-                Command("STAT", b"", "stat"),
+                Command("STAT", b"", "STAT"),
                 Command("PASS", b" a b ", "PASS"),
                 Command("RETR", b"1", "RETR"),
                 Command("", b"", ""),
