@@ -27,7 +27,7 @@ from mailhub.maildir.subscriptions import SubscriptionsFile
 from mailhub.maildir.tree import Tree
 from mailhub.maildir.uidlist import UidListFile
 from mailhub.store.changes import MailboxCreated, MailboxDeleted, MailboxRenamed, SubscriptionChanged
-from mailhub.store.errors import MailboxGone, NoSuchMailbox, NotAllowed, StoreError, TooMany
+from mailhub.store.errors import MailboxGone, NoSuchMailbox, NotAllowed, StoreError, TooMany, Unavailable
 from mailhub.store.interfaces import IAccount, IAccountListener, IDraft, IMailbox
 from mailhub.store.model import Addition, Appended, MailboxInfo, MailboxStatus, Namespace, Uid, UserEntry
 from mailhub.store.names import INBOX
@@ -171,13 +171,18 @@ class MaildirAccount:
 
     async def _with(self, name: str, action: Callable[[MaildirMailbox], Awaitable[T]]) -> T:
         """Do something with a mailbox. If what we had in memory turns out to be gone, look on the disk again: another
-        program may have made it anew."""
-        for _ in range(2):
+        program may have made it anew, or removed parts that we make again."""
+        name = self._layout.checked(name)
+        for again in (True, False):
             mailbox = await self._found(name)
             try:
                 return await action(mailbox)
             except MailboxGone:
                 self._forget(mailbox)
+            except Unavailable as error:
+                if not again or not isinstance(error.__cause__, FileNotFoundError):
+                    raise
+                await self._reading.run(_work(lambda: self._tree.open(name)))
         raise NoSuchMailbox(f"Mailbox doesn't exist: {name}")
 
     async def _draft(self, name: str) -> IDraft:
@@ -288,6 +293,7 @@ class MaildirAccount:
             await self._move(inferior, renamed, lambda: None)
 
     async def _move(self, old: str, new: str, work: Callable[[], None]) -> None:
+        used = old in self._open
         mailbox = self._object(old)
 
         def moved(_: None) -> None:
@@ -301,7 +307,11 @@ class MaildirAccount:
             self._shelf.touch(mailbox, self._forget)
             self._notifier.publish(MailboxRenamed(old, new))
 
-        await mailbox.exclusively(_work(work), moved)
+        try:
+            await mailbox.exclusively(_work(work), moved)
+        finally:
+            if not used and not mailbox.held:
+                self._forget(mailbox)  # it may be only a level, and nobody asked for it
 
     async def _rename_inbox(self, new: str) -> None:
         """RFC 3501 section 6.3.5: the messages go to a new mailbox, INBOX and its inferiors stay."""

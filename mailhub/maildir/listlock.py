@@ -72,7 +72,12 @@ class ListLock:
 
 def _made(disk: Disk, path: bytes) -> int | None:
     temporary = path + secrets.token_hex(8).encode("ascii")
-    os.close(disk.create(temporary))
+    try:
+        os.close(disk.create(temporary))
+    except FileNotFoundError:
+        # Somebody removed the whole account; it is made anew as it is used.
+        disk.makedirs(os.path.dirname(path))
+        return None
     try:
         fd = os.open(temporary, os.O_RDWR | os.O_CLOEXEC)
         if _locked(fd):

@@ -108,6 +108,8 @@ class Tree:
     def listing(self) -> Mapping[str, Found]:
         """Return all mailboxes and levels that the disk has. Raises OSError."""
         with self._scanning:
+            if not os.path.isdir(self.layout.root):
+                self.prepare()
             version = self.layout.changed()
             if not self._listed or version != self._version:
                 began = time.time_ns()
@@ -127,7 +129,9 @@ class Tree:
 
         Raises NoSuchMailbox, OSError."""
         place = self.place(name)
-        if name != INBOX and not self.layout.is_mailbox(place.directory):
+        if name == INBOX:
+            self.prepare()  # also where the whole account was removed
+        elif not self.layout.is_mailbox(place.directory):
             raise NoSuchMailbox(f"Mailbox doesn't exist: {name}")
         self._complete(place.directory)
         if not os.path.isdir(place.control):

@@ -381,6 +381,26 @@ class OtherProgramTests(StoreCase):
         self.assertEqual(len(new.snapshot), 0)
         self.assertGreater(new.snapshot.uidvalidity, validity)
 
+    def test_wiped(self) -> None:
+        """An account whose directory was removed under us (as tests do between runs) goes on, empty."""
+        heard = Heard()
+        self.get(self.account.create("A"))
+        self.append()
+        inbox = self.get(self.account.open("INBOX"))
+        inbox.subscribe(heard)
+        shutil.rmtree(self.root)
+        self.assertEqual(self.names(), ["INBOX"])
+        self.fails(self.account.open("A"), NoSuchMailbox)
+        self.assertEqual(self.get(self.account.status("INBOX")).messages, 0)
+        self.append()
+        shutil.rmtree(self.root)
+        self.get(self.account.create("B"))
+        self.get(self.account.subscribe("B"))
+        shutil.rmtree(self.root)
+        self.append()
+        self.assertEqual(self.names(), ["INBOX"])
+        self.assertEqual(self.get(self.account.status("INBOX")).messages, 1)
+
     def test_dovecot(self) -> None:
         """Dovecot shows the whole account as we do: mailboxes, UIDVALIDITY, UIDs, flags, subscriptions; and we what
         it changes."""

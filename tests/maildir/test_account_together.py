@@ -39,6 +39,13 @@ class FsTests(StoreCase):
         self.assertEqual(list(below.snapshot.uids), [1, 2])
         self.assertIs(self.get(self.account.open("X/Y/B/C")), below)
 
+    def test_rename_level(self) -> None:
+        """A level that moved along stays a level."""
+        self.get(self.account.create("A/B/C"))
+        self.get(self.account.rename("A", "X"))
+        self.fails(self.account.open("X/B"), NoSuchMailbox)
+        self.assertEqual(self.names(), ["INBOX", "X-", "X/B-", "X/B/C"])
+
     def test_delete_open(self) -> None:
         """Deleting a mailbox leaves those below it open."""
         heard, lost = Heard(), Heard()
