@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from mailhub.message.facts import Fact
 from mailhub.message.message import Message, canonical
-from mailhub.store.errors import TooBig
+from mailhub.store.errors import StoreError, TooBig, Unavailable
 from mailhub.store.interfaces import IDraft, IMessageBody
 from mailhub.store.model import Uid
 
@@ -63,13 +63,14 @@ class Draft:
         """Take at most `limit` octets, counted with CRLF."""
         self.size = 0
         self._limit = limit
-        self._pieces: list[bytes] | None = []
+        self._pieces: list[bytes] = []
+        self._wrong: StoreError | None = None
         self._last = b""
         self._content: Content | None = None
 
     def write(self, data: bytes) -> Deferred[None] | None:
-        if self._pieces is None:
-            raise TooBig("Message is too big")
+        if self._wrong is not None:
+            raise self._wrong
         if not data:
             return None
         bare = data.count(b"\n") - data.count(b"\r\n")
@@ -78,22 +79,24 @@ class Draft:
         self.size += len(data) + bare
         self._last = data[-1:]
         if self.size > self._limit:
-            self._pieces = None
-            raise TooBig("Message is too big")
+            self._pieces.clear()
+            self._wrong = TooBig("Message is too big")
+            raise self._wrong
         self._pieces.append(data)
         return None
 
     def content(self) -> Content:
-        """Return the finished message, the same one each time. Raises TooBig."""
+        """Return the finished message, the same one each time. Raises TooBig, Unavailable (discarded)."""
+        if self._wrong is not None:
+            raise self._wrong
         if self._content is None:
-            if self._pieces is None:
-                raise TooBig("Message is too big")
             self._content = Content(canonical(b"".join(self._pieces)))
-            self._pieces = []
+            self._pieces.clear()
         return self._content
 
     def discard(self) -> None:
-        self._pieces = None
+        self._pieces.clear()
+        self._wrong = self._wrong or Unavailable("Draft was discarded")
 
 
 @implementer(IMessageBody)

@@ -61,8 +61,8 @@ BODIES = 128
 """And where the text of bodies is, which is long."""
 VALUES = 16_384
 """Most facts asked for at once: a query with many header names gets smaller batches."""
-WORK = 400_000
-"""Messages times keys that are looked at between two pauses: a few milliseconds."""
+WORK = 150_000
+"""Messages times keys that are looked at between two pauses, weighed by _WEIGHT: a few milliseconds."""
 
 _NO_DATE = SentDate(BROKEN_DAY, 0)
 
@@ -109,6 +109,10 @@ class Level(Enum):
     RECORDS = 1
     HEADER = 2
     BODY = 3
+
+
+_WEIGHT = {Level.COLUMNS: 1, Level.RECORDS: 1, Level.HEADER: 5, Level.BODY: 50}
+"""What looking at one message costs, in tens of nanoseconds or so."""
 
 
 class _Op(Enum):
@@ -281,7 +285,7 @@ class _Search:
                 if step.level.value <= level.value:
                     true = self._matching(step, rows) & among
                     false = among ^ true
-                    await self._rest(rows.count)
+                    await self._rest(rows.count * _WEIGHT[step.level])
             elif step.op is _Op.NOT:
                 true, false = false, true
             elif step.op is _Op.AND_BEGIN:
@@ -305,6 +309,7 @@ class _Search:
         return true, everything & ~(true | false)
 
     async def _rest(self, work: int) -> None:
+        """Pause if enough was done since the last time."""
         self._work += work + 100  # a key costs something on no messages, too
         if self._work > WORK:
             self._work = 0

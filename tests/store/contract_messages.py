@@ -6,7 +6,7 @@ from twisted.internet.defer import Deferred
 
 from mailhub.message.facts import Fact
 from mailhub.store.changes import Added, Removed
-from mailhub.store.errors import MessageGone, NoSuchMailbox, TooBig, TooMany
+from mailhub.store.errors import MessageGone, NoSuchMailbox, StoreError, TooBig, TooMany
 from mailhub.store.model import Addition, FlagOp, Uid, Wanted
 from tests.store.base import HELLO, START, StoreCase, limited
 
@@ -176,10 +176,11 @@ class MessagesContract(StoreCase):
         self.case.assertEqual(his.snapshot.flags(1), {"\\Seen"})
 
     async def test_discard(self) -> None:
-        """A draft may be thrown away at any time, more than once."""
+        """A draft may be thrown away at any time, more than once; then it is of no more use."""
         draft = await self.draft(HELLO)
         draft.discard()
         draft.discard()
+        await self.refused(StoreError, lambda: self.account.append("INBOX", [Addition(draft)]))
         self.case.assertEqual((await self.account.status("INBOX")).messages, 0)
 
     async def test_same_message_twice(self) -> None:
