@@ -25,7 +25,7 @@ MESSAGE = (
     b"Content-Transfer-Encoding: base64\r\nContent-MD5: x\r\nContent-Location: http://x/\r\n\r\nAAAA\r\n--b--\r\n"
 )
 SCRIPT = (
-    b'1 CAPABILITY\r\n2 ID NIL\r\n3 NAMESPACE\r\n4 CREATE "a \\"q\\" b"\r\n5 SUBSCRIBE &AOk-\r\n'
+    b'1 CAPABILITY\r\n2 ID NIL\r\n3 NAMESPACE\r\n4 CREATE "a \\"q\\" b"\r\n5 SUBSCRIBE INBOX\r\n'
     b'6 LIST "" *\r\n7 LSUB "" *\r\n8 LIST (SUBSCRIBED) "" * RETURN (CHILDREN STATUS (MESSAGES SIZE))\r\n'
     b'9 APPEND INBOX (\\Seen kw) " 7-Feb-1994 21:52:25 -0800" {%d+}\r\n%b\r\n10 SELECT INBOX\r\n'
     b"11 FETCH 1:* (FLAGS UID INTERNALDATE RFC822.SIZE ENVELOPE BODY BODYSTRUCTURE BODY[] BODY[]<3.5>"
@@ -207,4 +207,6 @@ class DovecotTests(SynchronousTestCase):
         self.assertEqual(fetched.items["BODY[]"], MESSAGE)
         self.assertEqual(fetched.items["BINARY[3]"], b"\0\0\0")
         kinds = {answer.kind for answer in answers if isinstance(answer, Data)}
-        self.assertLessEqual({"LIST", "LSUB", "ESEARCH", "SORT", "THREAD", "NAMESPACE", "EXPUNGE", "ENABLED"}, kinds)
+        self.assertLessEqual(
+            {"LIST", "LSUB", "STATUS", "ESEARCH", "SORT", "THREAD", "NAMESPACE", "EXPUNGE", "ENABLED"}, kinds
+        )
