@@ -81,6 +81,13 @@ class MaildirStore:
     def close(self) -> Deferred[None]:
         return Deferred.fromCoroutine(self._close())
 
+    def files(self, user: UserEntry) -> tuple[Tree, bytes]:
+        """Return the mailbox tree and the index file of a user, for who checks them. Blocks: threads only.
+
+        Raises Unavailable."""
+        location = self._location(user)
+        return self._prepared(location), os.path.join(location.index or location.root, FILE_NAME)
+
     async def _account(self, user: UserEntry) -> IAccount:
         while True:
             if self._closed:
