@@ -81,7 +81,10 @@ def with_store(arguments: argparse.Namespace, work: Callable[[Means], Awaitable[
 
     async def run() -> None:
         threads = Threads(reactor)
-        store = message_store(reactor, threads, settings)
+        try:
+            store = message_store(reactor, threads, settings)
+        except ValueError as error:
+            raise CommandError(str(error), EX_CONFIG) from None
         try:
             outcome.append(await work(Means(settings, reactor, store, user_sources(threads, settings))))
         finally:

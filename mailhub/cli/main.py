@@ -6,10 +6,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from mailhub.cli import config, deliver, lab, mailbox, transfer, user
+from mailhub.cli import config, deliver, fsck, lab, mailbox, transfer, user
 from mailhub.cli.common import EX_TEMPFAIL, EX_USAGE, CommandError, exit_status
 
-COMMANDS = (user, deliver, mailbox, transfer, config, lab)
+COMMANDS = (user, deliver, mailbox, transfer, fsck, config, lab)
 
 
 class Parser(argparse.ArgumentParser):

@@ -6,11 +6,12 @@ A folder may hold a whole account: each folder with .eml files in it, and each N
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, cast
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from attrs import frozen
 from tqdm import tqdm
@@ -188,8 +189,7 @@ def _export(arguments: argparse.Namespace) -> int:
 
 def file_name(level: str) -> str:
     """Return a level of a mailbox name as a file name: no separator, no leading dot, and unquote() gives it back."""
-    text = quote(level, safe=" !#$&'()+,;=@[]{}~" + "".join(char for char in level if ord(char) > 127))
-    return "%2E" + text[1:] if text.startswith(".") else text
+    return re.sub(r"[%/\x00-\x1f\x7f]|^[.]", lambda found: f"%{ord(found[0]):02X}", level)
 
 
 async def _take(account: IAccount, arguments: argparse.Namespace) -> tuple[int, int]:

@@ -48,30 +48,20 @@ def protocols(
     reactor: Any, store: IMessageStore, users: IUserSource, login: ILogin, settings: Settings, tls: Any
 ) -> dict[str, Any]:
     """Return the protocol factories by name."""
-    found: dict[str, Any] = {}
-    try:
-        from mailhub.imap.factory import ImapFactory
+    from mailhub.delivery.delivery import Delivery
+    from mailhub.imap.protocol import ImapFactory
+    from mailhub.lmtp.factory import LmtpFactory
+    from mailhub.pop3.factory import Pop3Factory
 
-        found["imap"] = ImapFactory(reactor=reactor, login=login, settings=settings.imap, tls=tls)
-    except ModuleNotFoundError as e:
-        print(e)
-    try:
-        from mailhub.pop3.factory import Pop3Factory
-
-        found["pop3"] = Pop3Factory(reactor=reactor, login=login, settings=settings.pop3, tls=tls)
-    except ModuleNotFoundError as e:
-        print(e)
-    try:
-        from mailhub.delivery.delivery import Delivery
-        from mailhub.lmtp.factory import LmtpFactory
-
-        found["lmtp"] = LmtpFactory(
+    limit = settings.store.message_limit
+    return {
+        "imap": ImapFactory(reactor=reactor, login=login, settings=settings.imap, tls=tls, message_limit=limit),
+        "pop3": Pop3Factory(reactor=reactor, login=login, settings=settings.pop3, tls=tls),
+        "lmtp": LmtpFactory(
             reactor=reactor,
             delivery=Delivery(store=store, users=users),
             settings=settings.lmtp,
-            message_limit=settings.store.message_limit,
+            message_limit=limit,
             tls=tls,
-        )
-    except ModuleNotFoundError as e:
-        print(e)
-    return found
+        ),
+    }

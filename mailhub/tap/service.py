@@ -73,7 +73,10 @@ class Mailhub(MultiService):
         except OSError as error:
             raise StartFailed(f"{self.settings.server.data}: {error.strerror}; choose another with --data") from None
         tls = self._context()
-        self._build(tls)
+        try:
+            self._build(tls)
+        except ValueError as error:
+            raise StartFailed(str(error)) from None
         for service in listeners.SERVICES:
             for listener in listeners.parse(service, getattr(self.settings.listen, service)):
                 self._listen(listener, tls)
