@@ -27,7 +27,7 @@ class _Listeners(Generic[L]):
 
     def __init__(self) -> None:
         self._listeners: dict[int, L] = {}
-        self._news: deque[Callable[[L], None]] = deque()
+        self._news: deque[tuple[Callable[[L], None], bool]] = deque()
         self._telling = False
 
     def __len__(self) -> int:
@@ -41,18 +41,21 @@ class _Listeners(Generic[L]):
         """Stop that, at once. Idempotent."""
         self._listeners.pop(id(listener), None)
 
-    def _tell(self, news: Callable[[L], None]) -> None:
-        """Tell all; news that comes up meanwhile is told after this, so that all hear it in one order."""
-        self._news.append(news)
+    def _tell(self, news: Callable[[L], None], last: bool = False) -> None:
+        """Tell all; news that comes up meanwhile is told after this, so that all hear it in one order. After the
+        `last` news the listeners are forgotten."""
+        self._news.append((news, last))
         if self._telling:
             return
         self._telling = True
         try:
             while self._news:
-                one = self._news.popleft()
+                one, last = self._news.popleft()
                 for key, listener in list(self._listeners.items()):
                     if key in self._listeners:
                         self._tell_one(listener, one)
+                if last:
+                    self._listeners.clear()
         finally:
             self._telling = False
 
@@ -73,8 +76,7 @@ class MailboxNotifier(_Listeners[IChangeListener]):
 
     def lost(self, news: MailboxLost) -> None:
         """Tell the last news of the mailbox and forget the listeners."""
-        self._tell(lambda listener: listener.mailboxLost(news))
-        self._listeners.clear()
+        self._tell(lambda listener: listener.mailboxLost(news), last=True)
 
 
 class AccountNotifier(_Listeners[IAccountListener]):

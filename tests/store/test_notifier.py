@@ -82,6 +82,14 @@ class NotifierTests(SynchronousTestCase):
         self.assertEqual((self.first.lost, self.second.lost, self.first.batches), ([news], [news], []))
         self.assertEqual(len(self.notifier), 0)
 
+    def test_lost_in_a_fan_out(self) -> None:
+        """The last news waits for its turn too, and reaches everybody."""
+        news = MailboxLost("deleted")
+        self.first.mailboxChanged = lambda _: self.notifier.lost(news)  # type: ignore[method-assign]
+        self.notifier.publish(batch(1))
+        self.assertEqual((self.first.lost, self.second.lost, len(self.second.batches)), ([news], [news], 1))
+        self.assertEqual(len(self.notifier), 0)
+
     def test_account(self) -> None:
         """Account listeners are told likewise."""
         notifier, listener = AccountNotifier(), AccountListener()
