@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from mailhub.message.envelope import envelope
 from mailhub.message.headers import Field, field_value
 from mailhub.message.params import (
@@ -77,15 +79,9 @@ def _structure(data: bytes, part: Part, extended: bool) -> bytes:
             inner = _EMPTY % (b" NIL NIL NIL NIL" if extended else b"")
         text = b"%s %s" % (inner, nstring(part.type.sub))
         return text + b" " + _params(part.type.params, False) + _common(content) if extended else text
-    main, is_text = _TEXT_PLAIN, True
-    if part.kind == RFC822:
-        main, is_text = b'"message" "rfc822"', False
-    elif part.type is not None:
-        main = nstring(part.type.main) + b" " + nstring(part.type.sub)
-        is_text = part.type.main.lower() == b"text"
-    text = b"%s %s %s %s %s %d" % (
-        main,
-        _params(part.type.params if part.type is not None else (), is_text),
+    is_text = part.kind != RFC822 and (part.type is None or part.type.main.lower() == b"text")
+    text = b"%s %s %s %s %d" % (
+        _type(part.type, part.kind == RFC822),
         nstring(unfolded(content.identity)),
         nstring(unfolded(content.description)),
         b'"7bit"' if content.encoding is None else nstring(content.encoding),
@@ -100,6 +96,25 @@ def _structure(data: bytes, part: Part, extended: bool) -> bytes:
             data.count(b"\n", part.body, part.end),
         )
     return text + b" " + nstring(unfolded(content.md5)) + _common(content) if extended else text
+
+
+def _type(content_type: ContentType | None, rfc822: bool) -> bytes:
+    """Render type, subtype and parameters of a leaf or a message/rfc822 part."""
+    if content_type is None:
+        return b'"message" "rfc822" NIL' if rfc822 else _TEXT_PLAIN + b" (" + _CHARSET + b")"
+    if rfc822:
+        return b'"message" "rfc822" ' + _params(content_type.params, False)
+    words = content_type.params
+    if len(words) == 1 and len(words[0][1]) < 40:
+        return _common_type(content_type.main, content_type.sub, words)
+    return _written_type(content_type.main, content_type.sub, words)
+
+
+def _written_type(main: bytes, sub: bytes, params: Params) -> bytes:
+    return b"%s %s %s" % (nstring(main), nstring(sub), _params(params, main.lower() == b"text"))
+
+
+_common_type = lru_cache(maxsize=256)(_written_type)
 
 
 def _params(params: Params, text: bool) -> bytes:

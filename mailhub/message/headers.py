@@ -14,6 +14,19 @@ Field = tuple[bytes, bytes]
 
 _FIELD_END = re.compile(rb"\r\n(?![ \t])")
 
+_COMMON = {
+    name: name.lower()
+    for name in (
+        b"Received Return-Path Delivered-To X-Original-To Date From Sender Reply-To To Cc CC Bcc Subject Message-ID "
+        b"Message-Id In-Reply-To References MIME-Version Mime-Version Content-Type Content-Transfer-Encoding "
+        b"Content-Disposition Content-ID Content-Description Content-Language Content-Location List-Id List-Post "
+        b"List-Unsubscribe List-Unsubscribe-Post List-Help List-Archive List-Subscribe Precedence Errors-To "
+        b"DKIM-Signature Authentication-Results Received-SPF ARC-Seal ARC-Message-Signature "
+        b"ARC-Authentication-Results User-Agent X-Mailer X-Priority Importance Auto-Submitted Feedback-ID"
+    ).split()
+}
+"""Names as nearly all mail spells them, so that those need not be looked at closer."""
+
 
 def header_end(data: bytes, start: int = 0) -> int:
     """Return the offset behind the empty line that ends the header beginning at `start`, or len(data)."""
@@ -35,14 +48,18 @@ def split_fields(data: bytes, start: int, end: int) -> list[Field]:
     if not block:
         return []
     fields = []
+    known = _COMMON.get
     for raw in _FIELD_END.split(block):
         at = raw.find(b":")
-        name = raw[:at].lower() if at >= 0 else b""
-        if name[-1:] in b" \t" or b"\n" in name:
-            # The first test is true of an empty name too.
-            name = b"" if b"\n" in name else name.rstrip(b" \t")
+        name = (at > 0 and known(raw[:at])) or _name(raw, at)
         fields.append((name, raw))
     return fields
+
+
+def _name(raw: bytes, at: int) -> bytes:
+    """Return the name of a field whose first colon is at `at`, or empty if that is not in its first line."""
+    name = raw[:at].lower() if at >= 0 else b""
+    return b"" if b"\n" in name else name.rstrip(b" \t")
 
 
 def field_value(raw: bytes) -> bytes:

@@ -332,9 +332,10 @@ def render(threads: Sequence[Thread], number: Callable[[int], int]) -> bytes:
         row, children = item
         if row is not None:
             pieces.append(b"%d" % number(row))
-        if len(children) == 1 and row is not None:
+        if len(children) == 1:
             work.append(children[0])
-            work.append(b" ")
+            if row is not None:
+                work.append(b" ")
         elif children:
             if row is not None:
                 pieces.append(b" ")

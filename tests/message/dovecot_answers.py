@@ -6,7 +6,9 @@ import os
 import re
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Timer
 
 from tests.peer import Dovecot
 
@@ -25,6 +27,28 @@ def write_maildir(path: Path, messages: Sequence[bytes]) -> None:
         os.utime(file, (FIRST_DATE + number, FIRST_DATE + number))
 
 
+def _converse(dovecot: Dovecot, script: bytes, timeout: float) -> bytes:
+    """Send a script that ends in LOGOUT and return the answers.
+
+    The input stays open until the last answer came: at its end Dovecot drops what it has not yet sent."""
+    with dovecot.popen("imap", "u") as process, ThreadPoolExecutor(2) as readers:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        timer = Timer(timeout, process.kill)
+        timer.start()
+        output, errors = readers.submit(process.stdout.read), readers.submit(process.stderr.read)
+        try:
+            process.stdin.write(script)
+            process.stdin.flush()
+            answers = output.result()
+        finally:
+            timer.cancel()
+        if b"\r\nz OK" not in answers:
+            raise AssertionError(f"Dovecot ended early: {answers[-300:]!r} {errors.result()!r}")
+        return answers
+
+
 class Session:
     """One run of Dovecot's imap program on some messages."""
 
@@ -35,7 +59,7 @@ class Session:
             write_maildir(base / "mail" / "u", messages)
             dovecot = Dovecot(base, f"maildir:{base}/mail/%u", "protocol imap {\n  imap_fetch_failure = no-after\n}\n")
             lines = [b"a0 SELECT INBOX", *(b"a%d %s" % (i + 1, c) for i, c in enumerate(commands)), b"z LOGOUT", b""]
-            self.output = dovecot.run("imap", "u", b"\r\n".join(lines), timeout)
+            self.output = _converse(dovecot, b"\r\n".join(lines), timeout)
 
     def untagged(self) -> list[bytes]:
         """Return all untagged answers, literals included, without "* " and CRLF."""
