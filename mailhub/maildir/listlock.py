@@ -3,6 +3,9 @@
 It is a file with a lock of the kernel on it, and so is never left behind locked by a crash. Whoever makes it locks it
 first and then links it into place; whoever finds it waits for the kernel's lock, and begins anew if the file was
 removed meanwhile.
+
+Dovecot's lock belongs to its process. Ours belongs to the open file (F_OFD_SETLK, which keeps out the other kind too),
+so that two threads keep each other out as well, and closing another descriptor of the file does not lose it.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import errno
 import fcntl
 import os
 import secrets
+import struct
 import time
 
 from mailhub.maildir.disk import Disk
@@ -18,6 +22,9 @@ from mailhub.store.errors import Busy
 
 FILE = b"mailboxes.lock"
 POLL_SECONDS = 0.02
+
+_WHOLE_FILE = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+"""struct flock of fcntl(2)."""
 
 
 class ListLock:
@@ -95,7 +102,7 @@ def _made(disk: Disk, path: bytes) -> int | None:
 
 def _locked(fd: int) -> bool:
     try:
-        fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _WHOLE_FILE)
     except OSError as error:
         if error.errno in (errno.EACCES, errno.EAGAIN):
             return False

@@ -202,23 +202,62 @@ class MaildirPlusPlusTests(TreeCase):
         with self.tree.lock():
             self.assertEqual(os.listdir(self.base / "index"), ["mailboxes.lock"])
 
-    def test_full_disk(self) -> None:
-        """Whichever operation fails, the error is the store's, and no half of a mailbox is left."""
+    def failing_at(self, nth: int) -> Tree:
+        """Return the tree on a disk whose nth operation fails."""
+        left = [nth]
 
         class Failing(Disk):
-            left = 0
-
             def before(self, operation: str, path: bytes) -> None:
-                Failing.left -= 1
-                if Failing.left == 0:
+                left[0] -= 1
+                if left[0] == 0:
                     raise OSError(28, "No space left on device")
 
+        return self.make_tree(disk=Failing(fsync=False))
+
+    def test_failing_delete(self) -> None:
+        """Whichever operation of a deletion fails: the mailbox is there with its mail, or it is gone; and the next
+        deletion works."""
         for nth in range(1, 100):
-            Failing.left = nth
-            tree = self.make_tree(disk=Failing(fsync=False))
+            self.create("A")
+            (self.root / ".A" / "cur" / "1.x:2,").write_bytes(b"x")
             try:
                 with storing():
-                    tree.create("A", special_use=frozenset({"\\Sent"}))
+                    self.failing_at(nth).delete("A")
+            except OverQuota:
+                if "A" in self.names():
+                    self.assertTrue((self.root / ".A" / "cur" / "1.x:2,").exists())
+                    self.tree.delete("A")
+                continue
+            self.assertGreater(nth, 5)
+            self.assertFalse((self.root / "..DOVECOT-TRASHED").exists())
+            return
+        self.fail("deleting a mailbox takes too many operations")
+
+    def test_failing_rename(self) -> None:
+        """Whichever operation of a rename fails, the mailbox has one of the two names, and all of its mail."""
+        self.create("A")
+        (self.root / ".A" / "cur" / "1.x:2,").write_bytes(b"x")
+        for nth in range(1, 100):
+            try:
+                with storing():
+                    self.failing_at(nth).rename("A", "B")
+            except OverQuota:
+                [name] = set(self.names()) - {"INBOX"}
+                self.assertTrue((self.root / f".{name}" / "cur" / "1.x:2,").exists())
+                if name == "B":
+                    self.tree.rename("B", "A")
+                continue
+            self.assertGreater(nth, 1)
+            self.assertEqual(self.names(), ["INBOX", "B"])
+            return
+        self.fail("renaming a mailbox takes too many operations")
+
+    def test_full_disk(self) -> None:
+        """Whichever operation fails, the error is the store's, and no half of a mailbox is left."""
+        for nth in range(1, 100):
+            try:
+                with storing():
+                    self.failing_at(nth).create("A", special_use=frozenset({"\\Sent"}))
             except OverQuota:
                 self.assertEqual(self.names(), ["INBOX"])
                 continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -216,6 +217,35 @@ class ListLockTests(SynchronousTestCase):
         with ListLock(Disk(), self.directory, 0):
             self.assertEqual(os.listdir(self.base), ["mailboxes.lock"])
         self.assertEqual(os.listdir(self.base), [])
+
+    def test_same_process(self) -> None:
+        """Two accounts of one process on the same directory keep each other out too."""
+        with ListLock(Disk(), self.directory, 0):
+            self.assertRaises(Busy, ListLock(Disk(), self.directory, 0).acquire)
+            self.assertRaises(Busy, ListLock(Disk(), self.directory, 0).acquire)
+        with ListLock(Disk(), self.directory, 0):
+            pass
+
+    def test_dovecot(self) -> None:
+        """Dovecot waits for our lock before it makes a mailbox."""
+        dovecot = Dovecot(self.base, f"maildir:{self.base}/mail/%u")
+        dovecot.run("imap", "u", b"1 CREATE a\r\n2 LOGOUT\r\n")
+        root = self.base / "mail" / "u"
+        lock = ListLock(Disk(file_mode=0o666), octets(root), 0)
+        lock.acquire()
+        self.addCleanup(lock.release)
+        process = dovecot.popen("imap", "u")
+        self.addCleanup(process.communicate)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"1 CREATE b\r\n2 LOGOUT\r\n")
+        process.stdin.flush()
+        process.stdout.readline()
+        self.assertEqual(select.select([process.stdout], [], [], 0.3)[0], [])
+        self.assertFalse((root / ".b").exists())
+        lock.release()
+        self.assertIn(b"1 OK", process.stdout.read())
+        self.assertTrue((root / ".b").exists())
 
     def test_other_process(self) -> None:
         """Another process keeps us out; when it is killed the file it leaves locks nobody."""
