@@ -10,6 +10,7 @@ from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IAddress, ISSLTransport
 from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.tcp import Connection as TcpConnection
 from twisted.python.failure import Failure
 
 from mailhub.auth.interfaces import ILogin, Peer
@@ -60,6 +61,8 @@ class ImapProtocol(Protocol):
     def connectionMade(self) -> None:
         self._connected = True
         self._gate.attach(self.transport)
+        if isinstance(self.transport, TcpConnection):
+            self.transport.setTcpNoDelay(True)
         self.secure = ISSLTransport.providedBy(self.transport)
         self.session = Session(self.factory.around, self.connection, _peer(self.transport), self._gate, self)
         self.factory.sessions.add(self.session)
@@ -109,7 +112,7 @@ class ImapProtocol(Protocol):
             return
         self._parts, self._size = [], 0
         if self._connected:
-            self.transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
+            _send(self.transport, parts[0] if len(parts) == 1 else b"".join(parts))
 
     def caught_up(self) -> None:
         if not self._reading:
@@ -205,6 +208,24 @@ def _fire(waiter: Deferred[None]) -> Callable[[Any], Any]:
         return result
 
     return fired
+
+
+def _send(transport: Any, data: bytes) -> None:
+    """Write, at once where the transport has nothing waiting: Twisted would ask the poller first, and two more
+    system calls and a turn of the reactor are a third of what a short command costs."""
+    if (
+        len(data) <= OUTPUT
+        and getattr(transport, "_tempDataBuffer", None) == []
+        and not transport.dataBuffer
+        and not transport.disconnecting
+    ):
+        sent = transport.writeSomeData(data)
+        if sent == len(data):
+            return
+        # An exception instance: the reactor shall find out by itself that the connection is gone.
+        if isinstance(sent, int) and sent > 0:
+            data = data[sent:]
+    transport.write(data)
 
 
 def _peer(transport: Any) -> Peer:

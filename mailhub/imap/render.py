@@ -23,6 +23,7 @@ from mailhub.store.model import Wanted
 from mailhub.wire.imap.encode import astring, literal
 from mailhub.wire.imap.types import (
     FetchAttribute,
+    FetchBinarySize,
     FetchItem,
     FetchSection,
     Section,
@@ -42,9 +43,10 @@ class BodyItem:
     """Gives where the octets lie in the message (see known.locate); None if they are not there as they are."""
     partial: tuple[int, int] | None
     """First octet and number of octets."""
-    size_only: bool = False
-    """BINARY.SIZE."""
     binary: bool = False
+    """BINARY or BINARY.SIZE: `fact` is read by parse_binary()."""
+    size: bool = False
+    """BINARY.SIZE."""
 
     def cut(self, data: bytes) -> bytes:
         """Return the part of the item's octets that was asked for."""
@@ -154,8 +156,13 @@ def _compile(item: FetchAttribute) -> tuple[bytes, object]:
             return _FACTS[item]
         text = {FetchItem.RFC822: SectionText.ALL, FetchItem.RFC822_HEADER: SectionText.HEADER}
         return _section(item.value.encode(), Section((), text.get(item, SectionText.TEXT)), None)
-    assert isinstance(item, FetchSection)
+    if isinstance(item, FetchBinarySize):
+        label = b"BINARY.SIZE[%b]" % label_of(item.section)
+        return label + b" %b", BodyItem(label, known.binary_size(item.section.path), None, None, binary=True, size=True)
     start = b"<%d>" % item.partial[0] if item.partial is not None else b""
+    if item.binary:
+        label = b"BINARY[%b]%b" % (label_of(item.section), start)
+        return label + b" %b", BodyItem(label, known.binary(item.section.path), None, item.partial, binary=True)
     return _section(b"BODY[%b]%b" % (label_of(item.section), start), item.section, item.partial)
 
 

@@ -268,16 +268,19 @@ class Selected:
         uids, numbers = chosen.uids, chosen.numbers
         if not len(uids):
             return []
+        flag_numbers: Sequence[int] = self.latest.flag_numbers
         if self._ghosts:
-            column = [texts[self._flag_number(uid) or 0] for uid in uids]
+            flag_numbers = [self._flag_number(uid) or 0 for uid in uids]
         elif isinstance(numbers, range):
-            column = [texts[number] for number in self.latest.flag_numbers[numbers.start - 1 : numbers.stop - 1]]
+            flag_numbers = flag_numbers[numbers.start - 1 : numbers.stop - 1]
         else:
-            flag_numbers = self.latest.flag_numbers
-            column = [texts[flag_numbers[number - 1]] for number in numbers]
+            flag_numbers = [flag_numbers[number - 1] for number in numbers]
+        column = [texts[number] for number in flag_numbers]
         for first, below in self._recent:
-            for place in range(bisect_left(uids, first), bisect_left(uids, below)):
-                column[place] = self._recent_texts[self._flag_number(uids[place]) or 0]
+            start, stop = bisect_left(uids, first), bisect_left(uids, below)
+            if start < stop:
+                recent = self._recent_texts
+                column[start:stop] = [recent[number] for number in flag_numbers[start:stop]]
         return column
 
     def seen_text(self, uid: int) -> bytes | None:

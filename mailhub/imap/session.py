@@ -26,7 +26,6 @@ from mailhub.concurrency.flow import Gate
 from mailhub.config.settings import ImapSettings
 from mailhub.imap.answers import Answer
 from mailhub.imap.capabilities import Capabilities
-from mailhub.imap.commands import any as any_
 from mailhub.imap.errors import Bad, Disconnect, No, Refusal, login_refusal, refusal
 from mailhub.imap.recent import claim_recent
 from mailhub.imap.selected import BadNumbers, Selected
@@ -309,7 +308,7 @@ class Session:
         self.peer = evolve(self.peer, secure=True)
 
     async def _perform(self, tag: bytes, command: Any, alone: bool = False) -> None:
-        row = TABLE.get(type(command), UNKNOWN)
+        row = TABLE[type(command)]
         self.tag = tag
         began = self._clock.seconds()
         try:
@@ -344,8 +343,6 @@ class Session:
 
     def _allow(self, row: Row, command: Any) -> None:
         """Raise Bad if `command` may not be used now."""
-        if row is UNKNOWN:
-            raise Bad("Unknown command")
         if not row.states & self.state:
             if self.state is State.NOT_AUTHENTICATED:
                 raise Bad("Log in first")
@@ -446,10 +443,9 @@ class Session:
             wake.callback(None)
 
 
-UNKNOWN = Row(any_.noop, State(0), extension="")
 NAMED = re.compile("[A-Z ]+: ")
 """A reason that begins with the command's name."""
-NOT_OFFERED = frozenset({"BINARY", "CONDSTORE", "IMAP4REV2", "SEARCHRES"})
+NOT_OFFERED = frozenset({"CONDSTORE", "IMAP4REV2", "SEARCHRES"})
 """Extensions whose syntax the grammar reads and that this server does not have."""
 
 

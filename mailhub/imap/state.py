@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from enum import IntFlag
+from enum import IntEnum
 
 
-class State(IntFlag):
-    """A session is in exactly one; a table row names several."""
+class State(IntEnum):
+    """A session is in exactly one; a table row names several by their sum. (An IntFlag would take longer to test than
+    NOOP takes to run.)"""
 
     NOT_AUTHENTICATED = 1
     AUTHENTICATED = 2

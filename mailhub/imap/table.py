@@ -21,6 +21,7 @@ from mailhub.imap.commands import (
     mailboxes,
     search,
     select,
+    sort,
     store,
 )
 from mailhub.imap.commands import list as list_
@@ -55,7 +56,8 @@ class Row:
     `run(session, command)` returns what follows "OK "; it raises Refusal or a StoreError."""
 
     run: Run
-    states: State
+    states: int
+    """Sum of the states it is for."""
     expunge: bool = True
     """Whether EXPUNGE may be sent before its tagged answer (RFC 3501 section 7.4.1); a UID command always may."""
     extension: str | None = None
@@ -191,6 +193,8 @@ TABLE: dict[type, Row] = {
     wire.Unselect: Row(expunge.unselect, _SELECTED, extension="UNSELECT"),
     wire.Expunge: Row(expunge.expunge, _SELECTED, refresh=True, uses=_expunge_uses),
     wire.Search: Row(search.search, _SELECTED, expunge=False, refresh=True, uses=_search_uses),
+    wire.Sort: Row(sort.sort, _SELECTED, expunge=False, extension="SORT", refresh=True, uses=_sort_uses),
+    wire.Thread: Row(sort.thread, _SELECTED, expunge=False, refresh=True, uses=_thread_uses),
     wire.Fetch: Row(
         fetch.fetch,
         _SELECTED,

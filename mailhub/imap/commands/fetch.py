@@ -23,6 +23,7 @@ from mailhub.imap.render import (
 )
 from mailhub.imap.selected import BadNumbers, Chosen, Selected
 from mailhub.message import known
+from mailhub.message.binary import BinaryState, parse_binary
 from mailhub.message.facts import Fact
 from mailhub.message.message import Message
 from mailhub.message.sections import shown
@@ -30,7 +31,7 @@ from mailhub.store.errors import StoreError
 from mailhub.store.interfaces import IMailbox, IMessageBody
 from mailhub.store.model import SEEN, FlagEdit, FlagOp, Records, Uid
 from mailhub.wire.imap import commands as wire
-from mailhub.wire.imap.encode import internal_date, literal
+from mailhub.wire.imap.encode import internal_date, literal, literal8
 from mailhub.wire.imap.types import FetchItem
 
 if TYPE_CHECKING:
@@ -47,7 +48,10 @@ TOGETHER_OCTETS = 1024 * 1024
 COMPLETED = b"Fetch completed"
 _GONE = No("Some messages were already expunged", "EXPUNGEISSUED")
 _UNREADABLE = No("Some messages cannot be read", "CORRUPTION")
-_UNKNOWN_CTE = No("Unknown content-transfer-encoding", "UNKNOWN-CTE")
+_NOT_DECODED = {
+    BinaryState.UNKNOWN_ENCODING: No("Unknown content-transfer-encoding", "UNKNOWN-CTE"),
+    BinaryState.BROKEN: No("Invalid data in MIME part", "PARSE"),
+}
 
 
 def joins(first: wire.Fetch, second: object) -> bool:
@@ -261,7 +265,6 @@ class _Job:
         messages = [Message(body.whole or b"") for body in opened if body is not None]
         bodies, failed = self._columns_of(messages)
         if failed:
-            self.refusal = _UNKNOWN_CTE
             kept = [at for at in range(len(part)) if at not in failed]
             part = Chosen([part.numbers[at] for at in kept], [part.uids[at] for at in kept])
             bodies = [[column[at] for at in kept] for column in bodies]
@@ -273,7 +276,7 @@ class _Job:
         return part.uids, self._render(part, records, bodies)
 
     def _columns_of(self, messages: Sequence[Message]) -> tuple[list[list[bytes]], set[int]]:
-        """Return a column of literals for each BodyItem, and the positions whose encoding is unknown."""
+        """Return a column of literals for each BodyItem, and the positions of messages that cannot be decoded."""
         columns = []
         failed: set[int] = set()
         for item in self.plan.bodies:
@@ -286,9 +289,11 @@ class _Job:
             column = []
             for at, message in enumerate(messages):
                 text = _item_text(item, item.fact.make(message))
-                if text is None:
+                if isinstance(text, No):
+                    self.refusal = text
                     failed.add(at)
-                column.append(text or b"")
+                    text = b""
+                column.append(text)
             columns.append(column)
         return columns, failed
 
@@ -299,18 +304,19 @@ class _Job:
             return
         values = [column[0] for column in self._values(part, records, [[b""]] * len(self.plan.bodies))]
         parts = [await _part(body, item) for item in self.plan.bodies]
-        if None in parts:
-            self.refusal = _UNKNOWN_CTE
-            return
+        for made in parts:
+            if isinstance(made, No):
+                self.refusal = made
+                return
         write = self.session.write
         write(b"* %d FETCH (" % part.numbers[0])
-        each = iter(parts)
+        each = iter([part for part in parts if not isinstance(part, No)])
         for at, (piece, column, value) in enumerate(zip(self.plan.pieces, self.plan.columns, values, strict=True)):
             if at and self.plan.columns[at - 1] is not SEEN_FLAGS:
                 write(b" ")
             if isinstance(column, BodyItem):
                 write(column.label + b" ")
-                await self._write_part(body, next(each) or b"")
+                await self._write_part(body, next(each))
             else:
                 write(piece % value)
         write(b")\r\n")
@@ -330,9 +336,9 @@ class _Job:
             raise Disconnect("FETCH failed, a message could not be read to its end.") from None
 
 
-async def _part(body: IMessageBody, item: BodyItem) -> bytes | tuple[int, int] | None:
-    """Return a BodyItem of a large message: the span where it lies (offset, length), its answer where it does not
-    lie there as it is, or None if its encoding is unknown."""
+async def _part(body: IMessageBody, item: BodyItem) -> bytes | tuple[int, int] | No:
+    """Return a BodyItem of a large message: the span where it lies (offset, length), or its answer where it does
+    not lie there as it is, or why there is none."""
     if item.place is None and item.fact is not None:
         return _item_text(item, (await body.facts([item.fact]))[0])
     offset, length = 0, body.size
@@ -346,9 +352,17 @@ async def _part(body: IMessageBody, item: BodyItem) -> bytes | tuple[int, int] |
     return offset, length
 
 
-def _item_text(item: BodyItem, value: bytes) -> bytes | None:
-    """Return the answer of an item whose octets are at hand, or None if its encoding is unknown."""
-    return literal(item.cut(value))
+def _item_text(item: BodyItem, value: bytes) -> bytes | No:
+    """Return the answer of an item whose octets are at hand, or why there is none (RFC 3516 section 4.3)."""
+    if not item.binary:
+        return literal(item.cut(value))
+    found = parse_binary(value)
+    if found.state in _NOT_DECODED:
+        return _NOT_DECODED[found.state]
+    if item.size:
+        return found.data
+    data = item.cut(found.data)
+    return literal8(data) if found.state is BinaryState.DECODED else literal(data)
 
 
 def _is_small(body: IMessageBody | None) -> bool:
