@@ -212,10 +212,17 @@ def _fire(waiter: Deferred[None]) -> Callable[[Any], Any]:
 
 def _send(transport: Any, data: bytes) -> None:
     """Write, at once where the transport has nothing waiting: Twisted would ask the poller first, and two more
-    system calls and a turn of the reactor are a third of what a short command costs."""
+    system calls and a turn of the reactor are a third of what a short command costs.
+
+    Only ever past a bare TCP transport: what wraps one, or carries TLS by startTLS, shows the attributes of the socket
+    below it, and octets written there would leave in the clear."""
     if (
-        len(data) <= OUTPUT
-        and getattr(transport, "_tempDataBuffer", None) == []
+        isinstance(transport, TcpConnection)
+        and not transport.TLS
+        and len(data) <= OUTPUT
+        and not transport._tempDataBuffer
+        # A TLS transport hands attributes of the bare one on: past it the octets would go out in clear.
+        and not ISSLTransport.providedBy(transport)
         and not transport.dataBuffer
         and not transport.disconnecting
     ):
