@@ -104,9 +104,7 @@ class Mailhub(MultiService):
         self._factories = protocols(reactor, self._store, users, login, settings, tls)
 
     def _listen(self, listener: listeners.Listener, tls: Any) -> None:
-        factory = self._factories.get(listener.service.removesuffix("s"))
-        if factory is None:
-            return
+        factory = self._factories[listener.service.removesuffix("s")]
         if listener.service in listeners.ON_TLS and not listener.has_tls:
             from twisted.protocols.tls import TLSMemoryBIOFactory
 
