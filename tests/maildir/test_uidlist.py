@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 from array import array
 from pathlib import Path
 
@@ -221,6 +223,46 @@ class FileTests(SynchronousTestCase):
             known = error.salvage
         if known is not None and known.uids:
             self.assertGreater(known.next_uid, max(known.uids))
+
+
+WRITER = """
+import sys
+from mailhub.maildir.disk import Disk
+from mailhub.maildir.dotlock import DotLock
+from mailhub.maildir.uidlist import Record, UidListFile
+disk = Disk(fsync=False)
+file = UidListFile(disk, {directory!r})
+known = file.load()
+for number in range({count}):
+    with DotLock(disk, file.path, 60):
+        known = file.refresh(known)
+        record = Record(known.next_uid, b"%d.{name}" % number)
+        (file.rewrite if number % 10 == 9 else file.append)(known, [record])
+"""
+
+
+class TogetherTests(SynchronousTestCase):
+    def test_processes(self) -> None:
+        """Several processes append and rewrite at once: every record is there, no UID is given twice."""
+        directory = octets(scratch(self))
+        file = UidListFile(Disk(fsync=False), directory)
+        file.rewrite(new_uidlist(7, GUID))
+        scripts = [WRITER.format(directory=directory, count=60, name=name) for name in ("a", "b", "c")]
+        writers = [subprocess.Popen([sys.executable, "-c", script]) for script in scripts]
+        # A reader takes no lock, and at any moment sees a sound list that only grows.
+        seen, known = 0, file.load()
+        while any(writer.poll() is None for writer in writers):
+            assert known is not None
+            known = file.refresh(known)
+            assert known is not None
+            self.assertGreaterEqual(len(known), seen)
+            seen = len(known)
+        self.assertEqual([writer.wait() for writer in writers], [0, 0, 0])
+        final = file.load()
+        assert final is not None
+        self.assertEqual(list(final.uids), list(range(1, 181)))
+        self.assertEqual(len(set(final.names)), 180)
+        self.assertEqual(os.listdir(directory), [b"dovecot-uidlist"])
 
 
 class DovecotTests(SynchronousTestCase):
