@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import stat
 import time
+from collections.abc import Iterable
 
 from attrs import Factory, define, frozen
 
@@ -25,9 +26,6 @@ COARSE_QUIET = 1_100_000_000
 """The same on a file system that knows seconds only."""
 _LISTINGS = 5
 
-Entry = tuple[bytes, bytes, bytes]
-"""Folder, name, base name."""
-
 
 @frozen(eq=False)
 class Listing:
@@ -37,6 +35,8 @@ class Listing:
     """The stamps before."""
     quiet: bool
     """Whether nothing can have been renamed meanwhile."""
+    files: bool
+    """Whether only files are listed, because nothing was known that could tell what is new."""
     began: int
     cost: int
     """Nanoseconds."""
@@ -47,14 +47,16 @@ class Differences:
     """How the folders differ from what is known."""
 
     listing: Listing
-    moved: list[tuple[int, Entry]] = Factory(list)
-    """Messages whose name or folder changed, with UID."""
+    moved: list[tuple[int, bytes, bytes, bytes]] = Factory(list)
+    """Messages whose name or folder changed: UID, folder, name, base name."""
     lost: list[int] = Factory(list)
     """UIDs of messages that are in neither folder; ascending."""
-    fresh: dict[bytes, Entry] = Factory(dict)
-    """Files of no known message, by base name."""
-    doubles: list[Entry] = Factory(list)
-    """Further files of known messages."""
+    fresh: dict[bytes, bytes] = Factory(dict)
+    """Files of no known message: base name and name."""
+    fresh_in_new: set[bytes] = Factory(set)
+    """Base names of those that are in new/."""
+    doubles: list[tuple[bytes, bytes, bytes]] = Factory(list)
+    """Further files of known messages: folder, name, base name."""
 
 
 def compare(state: State) -> Differences:
@@ -84,15 +86,19 @@ def _expected(state: State, found: Differences) -> bool:
 def _listed(state: State) -> Listing:
     began = time.time_ns()
     seen = state.look()
-    cur, new = _names(state, CUR), _names(state, NEW)
+    files = not state.names
+    cur, new = _names(state, CUR, files), _names(state, NEW, files)
     after = state.look()
     quiet = after.folders == seen.folders and began > quiet_after(seen.changed_at)
-    return Listing(cur, new, seen, quiet, began, time.time_ns() - began)
+    return Listing(cur, new, seen, quiet, files, began, time.time_ns() - began)
 
 
-def _names(state: State, folder: bytes) -> set[bytes]:
+def _names(state: State, folder: bytes, files: bool) -> set[bytes]:
     path = state.directory + folder
     try:
+        if files:
+            with os.scandir(path) as entries:
+                return {entry.name for entry in entries if entry.is_file()}
         return set(os.listdir(path))
     except FileNotFoundError:
         if not os.path.isdir(state.directory):
@@ -110,33 +116,46 @@ def _compared(state: State, listing: Listing) -> Differences:
     for folder, names, known in ((CUR, listing.cur, state.cur), (NEW, listing.new, state.new)):
         unknown = names.difference(known) if known else names
         if unknown:
-            _sort_out(state, found, lost, folder, _messages(state, folder, unknown))
+            _sort_out(state, found, lost, folder, _messages(state, folder, unknown, listing.files))
     found.lost = sorted(lost.values())
     return found
 
 
 def _sort_out(state: State, found: Differences, lost: dict[bytes, int], folder: bytes, names: list[bytes]) -> None:
+    """Say of files that are not known by name what they are."""
     bases, fresh = state.bases, found.fresh
-    for name in names:
-        base = name.partition(b":")[0]
+    own = [name.partition(b":")[0] for name in names]
+    if not lost and not fresh and (not bases or bases.keys().isdisjoint(own)):
+        pairs = dict(zip(own, names, strict=True))
+        if len(pairs) == len(names):
+            found.fresh = pairs
+            if folder is NEW:
+                found.fresh_in_new.update(own)
+            return
+    for name, base in zip(names, own, strict=True):
         if base in lost:
-            found.moved.append((lost.pop(base), (folder, name, base)))
+            found.moved.append((lost.pop(base), folder, name, base))
         elif base in bases or base in fresh:
             found.doubles.append((folder, name, base))
         else:
-            fresh[base] = (folder, name, base)
+            fresh[base] = name
+            if folder is NEW:
+                found.fresh_in_new.add(base)
 
 
-def _messages(state: State, folder: bytes, names: set[bytes]) -> list[bytes]:
+def _messages(state: State, folder: bytes, names: set[bytes], files: bool) -> list[bytes]:
     """Return those of `names` that are messages: files, with names that can be theirs."""
     prefix = state.directory + folder
-    if len(names) > 256:
+    regular: Iterable[bytes] = names
+    if not files and len(names) > 256:
         with os.scandir(prefix) as entries:
-            files = {entry.name for entry in entries if entry.is_file()}
-        regular = names & files
-    else:
-        regular = {name for name in names if _is_file(prefix + name)}
-    messages = [name for name in regular if is_message(name)]
+            regular = names & {entry.name for entry in entries if entry.is_file()}
+    elif not files:
+        regular = [name for name in names if _is_file(prefix + name)]
+    messages = [*regular]
+    together = b"/" + b"/".join(messages)
+    if any(octets in together for octets in (b"\n", b"\r", b"/.", b"/:")):
+        messages = [name for name in messages if is_message(name)]
     if len(messages) < len(names):
         others = {folder + name for name in names.difference(messages) if not name.startswith(b".")}
         if others - state.ignored:
