@@ -198,6 +198,11 @@ class LimitTests(SynchronousTestCase):
             events = converse([line[at : at + step] for at in range(0, len(line), step)])
             self.assertEqual(events, [Refused(b"a", "Too long command line."), Received(b"b", Noop())])
 
+    def test_reasons_are_short(self) -> None:
+        """A refusal does not send back what may be 64 KiB of a client's words."""
+        for line in (b"SEARCH %b", b"FETCH 1 %b", b"STORE 1 FLAGS \\%b", b"%b", b"THREAD %b UTF-8 ALL", b'LIST "" (%b'):
+            self.assertLess(len(refusal(line % (b"x" * 60_000)).text), 250)
+
     def test_lines_of_one_command_count_together(self) -> None:
         """A command cannot get round the limit by putting literals between its lines."""
         line = b"ID (" + b"x y {1+}\r\nz " * 20_000 + b")"

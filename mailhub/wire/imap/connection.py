@@ -54,6 +54,8 @@ LINE_LIMIT = 65536
 LITERAL_LIMIT = 65536
 MESSAGE_LIMIT = 64 * 1024 * 1024
 
+_TEXT_LIMIT = 200
+"""A reason may quote the client, but not all that it sent."""
 _PAUSING = (Starttls, Authenticate, Idle)
 
 
@@ -363,7 +365,7 @@ class ImapConnection:
         if error.fatal:
             self._phase = _Phase.CLOSED
             self._buffer.clear()
-        return Refused(self._tag, f"{error.text}.", error.code, error.fatal, error.no)
+        return Refused(self._tag, f"{error.text[:_TEXT_LIMIT]}.", error.code, error.fatal, error.no)
 
     def _begin(self) -> None:
         """A command is over: keep nothing of it (its lines may hold a password), and expect the next one."""
