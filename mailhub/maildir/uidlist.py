@@ -222,10 +222,10 @@ class UidListFile:
             known.end += len(data)
             known.uids, known.names = grown.uids, grown.names
             return
-        grown.fields, grown.inode, grown.device = known.fields, known.inode, known.device
+        grown.fields = known.fields
         self.rewrite(grown)
-        known.header, known.uids, known.names = grown.header, grown.uids, grown.names
-        known.inode, known.device, known.end, known.sound = grown.inode, grown.device, grown.end, grown.sound
+        known.header, known.uids, known.names, known.sound = grown.header, grown.uids, grown.names, grown.sound
+        known.file, known.time, known.first, known.end = grown.file, grown.time, grown.first, grown.end
 
     def rewrite(self, known: UidList, records: Sequence[Record] = (), keep: frozenset[int] | None = None) -> None:
         """Write the file anew, with `records` added; if `keep` is given, without the UIDs not in it.
@@ -252,6 +252,7 @@ class UidListFile:
         try:
             self._disk.write(fd, data, self.path)
             self._disk.sync(fd, self.path)
+            known.time = os.fstat(fd).st_mtime_ns
         except OSError:
             known.sound = False
             raise

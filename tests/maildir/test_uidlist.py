@@ -90,6 +90,20 @@ class FileTests(SynchronousTestCase):
         self.assertEqual((list(mine.uids), mine.names, mine.fields), ([1, 3], [b"a", b"b"], {3: b"W9"}))
         self.assertEqual(mine.end, self.path.stat().st_size)
 
+    def test_append_names(self) -> None:
+        """Many names at once get the next UIDs in their order, appended or with a rewrite."""
+        known = self.write(HEADER + b"1 :a\n")
+        self.file.append_names(known, [b"b", b"c"])
+        self.assertEqual(self.path.read_bytes(), HEADER + b"1 :a\n3 :b\n4 :c\n")
+        self.assertIs(self.file.refresh(known), known)
+        known.sound = False
+        self.file.append_names(known, [b"d"])
+        self.assertEqual(self.path.read_bytes(), f"3 V7 N6 G{GUID}\n1 :a\n3 :b\n4 :c\n5 :d\n".encode())
+        self.assertTrue(known.sound)
+        self.assertIs(self.file.refresh(known), known)
+        full = self.write(f"3 V7 N{UID_LIMIT} G{GUID}\n".encode())
+        self.assertRaises(Damaged, self.file.append_names, full, [b"x", b"y"])
+
     def test_refresh_replaced(self) -> None:
         """A file that was renamed into place is read whole; the next UID never goes down."""
         mine = self.write(HEADER + b"1 :a\n8 :b\n")
@@ -100,6 +114,28 @@ class FileTests(SynchronousTestCase):
         assert fresh is not None
         self.assertIsNot(fresh, mine)
         self.assertEqual((list(fresh.uids), fresh.next_uid), ([1], 9))
+
+    def test_refresh_same_inode(self) -> None:
+        """A file replaced by one with the same inode number and size is noticed: numbers are used again."""
+        first = HEADER + b"1 :aa\n2 :bb\n"
+        for other in (
+            HEADER + b"1 :aa\n3 :cc\n",
+            HEADER + b"2 :bb\n3 :cc\n4 :dd\n",
+            HEADER.replace(b"N3", b"N9") + b"1 :aa\n2 :bb\n",
+            HEADER + b"2 :bb\n",
+        ):
+            mine = self.write(first)
+            with open(self.path, "r+b") as file:
+                file.truncate()
+                file.write(other)
+            os.utime(self.path, ns=(0, self.path.stat().st_mtime_ns + 1))
+            self.assertEqual((self.path.stat().st_dev, self.path.stat().st_ino), mine.file)
+            fresh = self.file.refresh(mine)
+            now = self.file.load()
+            assert fresh is not None
+            assert now is not None
+            self.assertEqual((list(fresh.uids), fresh.names), (list(now.uids), now.names))
+            self.assertGreaterEqual(fresh.next_uid, now.next_uid)
 
     def test_half_line(self) -> None:
         """Half a line at the end is somebody writing: it is left, and under the lock rewritten before an append."""
