@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from attrs import evolve
+from twisted.trial.unittest import SynchronousTestCase
 
 from mailhub.wire.imap.commands import Command
 from mailhub.wire.imap.connection import ImapConnection
@@ -72,3 +73,14 @@ def refusal(line: bytes, **limits: int) -> Refused:
     assert isinstance(event, Refused), event
     assert event.tag == b"t", event
     return event
+
+
+class GrammarCase(SynchronousTestCase):
+    def refused(self, *lines: bytes) -> None:
+        """Each line is BAD, and names its command in the reason."""
+        for line in lines:
+            event = refusal(line)
+            self.assertFalse(event.no, line)
+            self.assertFalse(event.fatal, line)
+            name = line.split()[1 if line.upper().startswith(b"UID ") else 0].decode().upper()
+            self.assertIn(f"{name}: ", event.text)
