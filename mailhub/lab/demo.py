@@ -86,6 +86,9 @@ class _Desk:
 
     def file(self, message: EmailMessage, *mailbox: str, flags: Flags = NO_FLAGS, raw: bytes | None = None) -> str:
         """Put a message into a mailbox; return its Message-ID."""
+        multiparts = (part for part in message.walk() if part.get_content_maintype() == "multipart")
+        for level, part in enumerate(multiparts):
+            part.set_boundary(f"=_demo_{self._number}_{level}")
         data = raw if raw is not None else message.as_bytes()
         self.written.append(DemoMessage(mailbox or ("INBOX",), data, flags, int(self._when.timestamp())))
         return str(message["Message-ID"])

@@ -7,6 +7,8 @@ after twistd has become a daemon.
 
 from __future__ import annotations
 
+import gc
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -47,6 +49,7 @@ class Mailhub(MultiService):
         self._factories: dict[str, Any] = {}
         self._ports: dict[str, list[Any]] = {service: [] for service in listeners.SERVICES}
         self._pending: list[Deferred[Any]] = []
+        self._troubles: list[Failure] = []
 
     @property
     def settings(self) -> Settings:
@@ -68,10 +71,7 @@ class Mailhub(MultiService):
         """Build everything and bind the ports. Raises StartFailed."""
         super().privilegedStartService()  # type: ignore[no-untyped-call]
         self._reactor.addSystemEventTrigger("after", "shutdown", self._threads.stop)
-        try:
-            Path(self.settings.server.data).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StartFailed(f"{self.settings.server.data}: {error.strerror}; choose another with --data") from None
+        self._look_at_files()
         tls = self._context()
         try:
             self._build(tls)
@@ -83,7 +83,19 @@ class Mailhub(MultiService):
 
     def startService(self) -> None:
         super().startService()  # type: ignore[no-untyped-call]
-        DeferredList(self._pending).addCallback(lambda _: self._reactor.callWhenRunning(self._started))
+        DeferredList(self._pending).addCallback(lambda _: self._reactor.callWhenRunning(self._listening))
+
+    def _look_at_files(self) -> None:
+        """Find out now what would only be noticed at the first login, or once every port listens."""
+        server, users = self.settings.server, self.settings.auth.users
+        try:
+            Path(server.data).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StartFailed(f"{server.data}: {error.strerror}; choose another with --data") from None
+        if users is not None and not os.access(users, os.R_OK):
+            raise StartFailed(f"{users}: there is no such file, or it may not be read (auth.users)")
+        if server.ready_file is not None and not os.access(Path(server.ready_file).parent, os.W_OK):
+            raise StartFailed(f"{server.ready_file}: its folder is missing, or may not be written (server.ready_file)")
 
     def _context(self) -> Any:
         from mailhub.tap.tls import TlsError, context, lab_certificate
@@ -109,6 +121,7 @@ class Mailhub(MultiService):
             from twisted.protocols.tls import TLSMemoryBIOFactory
 
             factory = TLSMemoryBIOFactory(tls, False, factory, self._reactor)
+        factory.noisy = False  # what listens where is said once, in our own words
         try:
             bound = listener.endpoint(self._reactor).listen(factory)
         except Exception as error:
@@ -118,7 +131,15 @@ class Mailhub(MultiService):
         if failures:
             raise StartFailed(listeners.cannot_listen(listener, failures[0].value))
         if not bound.called:
-            self._pending.append(bound)
+            self._pending.append(bound.addCallback(lambda _: self._troubles.extend(failures)))
+
+    def _listening(self) -> None:
+        """All endpoints have answered, also those of plugins, which may take their time."""
+        if self._troubles:
+            self.log.error("a port cannot be had: {error}", error=self._troubles[0].value)
+            self._reactor.stop()
+        else:
+            self._started()
 
     def _started(self) -> None:
         for service, ports in self._ports.items():
@@ -136,6 +157,9 @@ class Mailhub(MultiService):
             except OSError as error:
                 self.log.error("ready file: {error}", error=error)
                 self._reactor.stop()
+        # What has been made so far stays for good: the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
 
     def stopService(self) -> Deferred[Any]:
         """Stop listening, let sessions say goodbye, finish writes; all within server.shutdown_seconds."""

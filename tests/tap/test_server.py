@@ -72,6 +72,21 @@ class Running(SynchronousTestCase):
         self.assertIn("another program listens there", said)
         self.assertNotIn("Traceback", said)
 
+    def test_stop_says_goodbye(self) -> None:
+        """Sessions that are open when the server stops are told: BYE (RFC 3501 section 7.1.5), 421 (RFC 5321 section
+        3.8); POP3 is closed."""
+        clients: dict[str, bytes] = {}
+        sockets: dict[str, socket.socket] = {}
+        for service in ("imap", "pop3", "lmtp"):
+            sockets[service] = socket.create_connection(("127.0.0.1", self.server.port(service)), 10)
+            self.addCleanup(sockets[service].close)
+            sockets[service].recv(1000)
+        self.server.stop()
+        for service, client in sockets.items():
+            clients[service] = b"".join(iter(lambda client=client: client.recv(1000), b""))
+        self.assertIn(b"* BYE ", clients["imap"])
+        self.assertTrue(clients["lmtp"].startswith(b"421 "))
+
     def test_stop_takes_the_ready_file_away(self) -> None:
         """SIGTERM ends the server in good order, and the ready file is gone."""
         self.server.stop()
@@ -157,6 +172,13 @@ class Refused(SynchronousTestCase):
         self.assertIn("tls.key is missing", self.refused("--tls-cert", "nowhere.pem"))
         said = self.refused("--store", "memory", "--tls-cert", "nowhere.pem", "--tls-key", "x.pem")
         self.assertIn("nowhere.pem", said)
+
+    def test_files(self) -> None:
+        """A users file that is not there, a ready file without a folder and a mail template that is none are told."""
+        self.assertIn("none: there is no such file", self.refused("--users", "none"))
+        self.assertIn("its folder is missing", self.refused("--ready-file", "none/ready"))
+        self.assertIn("store.mail", self.refused("--mail", "mbox:~/mail"))
+        self.assertIn("%x", self.refused("--mail", "maildir:/srv/%x"))
 
     def test_data_not_writable(self) -> None:
         """A data folder that cannot be made is told."""
