@@ -147,9 +147,9 @@ class Mailboxes:
             attributes.append("\\Noselect" if level_only or not asked.extended else "\\NonExistent")
         if info is not None and not info.inferiors:
             attributes.append("\\NoInferiors")
-        elif not asked.extended or "CHILDREN" in asked.returns:
+        elif "CHILDREN" in asked.returns:
             attributes.append("\\HasChildren" if name in self._parents else "\\HasNoChildren")
-        if info is not None and (not asked.extended or "SPECIAL-USE" in asked.returns or "SPECIAL-USE" in asked.select):
+        if info is not None and ("SPECIAL-USE" in asked.returns or "SPECIAL-USE" in asked.select):
             attributes += sorted(info.special_use)
         return Line(name, attributes, selectable, childinfo)
 

@@ -221,8 +221,6 @@ def _send(transport: Any, data: bytes) -> None:
         and not transport.TLS
         and len(data) <= OUTPUT
         and not transport._tempDataBuffer
-        # A TLS transport hands attributes of the bare one on: past it the octets would go out in clear.
-        and not ISSLTransport.providedBy(transport)
         and not transport.dataBuffer
         and not transport.disconnecting
     ):

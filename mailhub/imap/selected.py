@@ -71,7 +71,6 @@ class Selected:
         self.latest = snapshot
         self.uids: array[int] = snapshot.uids
         self.lost: MailboxLost | None = None
-        self.saved: Sequence[int] = ()
         self._on_change = on_change
         self._below = snapshot.uidnext
         self._ghosts: dict[int, int] = {}
@@ -162,8 +161,6 @@ class Selected:
 
         A UID set never fails; a sequence set with a number beyond the mailbox raises BadNumbers, as
         Dovecot does. Costs nothing per number of a range that no message has."""
-        if numbers.saved:
-            return self.chosen(self.saved)
         spans = self._uid_spans(numbers) if uid else self._number_spans(numbers)
         if len(spans) == 1:
             start, stop = spans[0]
@@ -201,8 +198,6 @@ class Selected:
     def uid_ranges(self, numbers: NumberSet, uid: bool) -> list[tuple[int, int]]:
         """Return the set as closed UID ranges, ascending and disjoint, for a query. Never fails:
         SEARCH ignores numbers beyond the mailbox, as Dovecot does."""
-        if numbers.saved:
-            return _closed(self.saved)
         uids = self.uids
         if not uids:
             return []
@@ -372,8 +367,6 @@ class Selected:
         gone = self.chosen(sorted(self._ghosts)).numbers
         self._ghosts.clear()
         self.uids = self._told_part()
-        if self.saved:
-            self.saved = [uid for uid in self.saved if self.latest.index(uid) is not None]
         return b"".join([b"* %d EXPUNGE\r\n" % number for number in reversed(gone)])
 
     def _told_part(self) -> array[int]:
@@ -443,8 +436,3 @@ def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
         else:
             merged.append((start, stop))
     return merged
-
-
-def _closed(uids: Sequence[int]) -> list[tuple[int, int]]:
-    """Return ascending UIDs as closed ranges."""
-    return [(start, stop - 1) for start, stop in _merged([(uid, uid + 1) for uid in uids])]

@@ -123,6 +123,7 @@ class Session:
         except (ConnectionDone, ConnectionLost):
             pass
         except Disconnect as reason:
+            self.log.info("IMAP session of {user} ended: {reason}", user=self.user or "nobody", reason=reason)
             self._bye(str(reason))
         except Exception:
             self.log.failure("IMAP session of {user} failed", user=self.user)
@@ -416,7 +417,8 @@ class Session:
         if event.no:
             text = NAMED.sub("", event.text)
         else:
-            text = f"Error in IMAP command{' ' if NAMED.match(event.text) else ': '}{event.text}"
+            text = UNKNOWN.sub(r"\1: Unknown command", event.text)
+            text = f"Error in IMAP command{' ' if NAMED.match(text) else ': '}{text}"
         self.write(b"%b %b %b\r\n" % (event.tag or b"*", status, encoded(f"{code}{text}")))
         if event.fatal:
             raise Disconnect(event.text)
@@ -443,9 +445,10 @@ class Session:
             wake.callback(None)
 
 
+UNKNOWN = re.compile(r"\AUnknown command ([A-Z ]+)(?=\.\Z)")
 NAMED = re.compile("[A-Z ]+: ")
 """A reason that begins with the command's name."""
-NOT_OFFERED = frozenset({"CONDSTORE", "IMAP4REV2", "SEARCHRES"})
+NOT_OFFERED = frozenset({"CONDSTORE", "IMAP4REV2"})
 """Extensions whose syntax the grammar reads and that this server does not have."""
 
 

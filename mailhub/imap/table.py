@@ -32,7 +32,6 @@ from mailhub.wire.imap.events import AppendStarted
 from mailhub.wire.imap.types import (
     FetchAttribute,
     FetchBinarySize,
-    FetchItem,
     FetchSection,
     KeyAnd,
     KeyNot,
@@ -128,15 +127,11 @@ def _fetch_uses(command: wire.Fetch) -> Iterator[str]:
 def _item_uses(item: FetchAttribute) -> Iterator[str]:
     if isinstance(item, FetchBinarySize) or (isinstance(item, FetchSection) and item.binary):
         yield "BINARY"
-    elif item is FetchItem.MODSEQ:
-        yield "CONDSTORE"
 
 
 def _search_uses(command: wire.Search) -> Iterator[str]:
     if command.returns is not None:
         yield "ESEARCH"
-        if "SAVE" in command.returns:
-            yield "SEARCHRES"
     yield from _key_uses(command.key)
 
 

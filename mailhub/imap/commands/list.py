@@ -41,7 +41,7 @@ async def list_(session: Session, command: wire.List) -> bytes:
     asked = Asked(
         [Pattern(reference + pattern.name, delimiter) for pattern in command.patterns if pattern.valid],
         frozenset(command.select),
-        frozenset(command.returns),
+        frozenset(command.returns) if command.extended else _plain_returns(session),
         command.extended,
     )
     mailboxes = await _mailboxes(account, "SUBSCRIBED" in asked.select or "SUBSCRIBED" in asked.returns)
@@ -51,6 +51,11 @@ async def list_(session: Session, command: wire.List) -> bytes:
             await _list_status(session, line.name, command.status)
         await session.breathe()
     return b"List completed"
+
+
+def _plain_returns(session: Session) -> frozenset[str]:
+    """What a LIST without extended syntax returns as well (RFC 3348 section 3, RFC 6154 section 2)."""
+    return frozenset(name for name in ("CHILDREN", "SPECIAL-USE") if session.capabilities.has(name))
 
 
 async def _list_status(session: Session, name: str, items: Sequence[StatusItem]) -> None:
@@ -91,6 +96,9 @@ async def status(session: Session, command: wire.Status) -> bytes:
     except StoreError as error:
         raise refusal(error, name) from None
     session.write(status_line(name, found, command.items, session.around.message_limit))
+    if session.view is not None and session.view.name == name:
+        # RFC 3501 section 6.3.10: "SHOULD NOT be used on the currently selected mailbox".
+        return b"[CLIENTBUG] Status on selected mailbox completed"
     return b"Status completed"
 
 
