@@ -8,8 +8,9 @@ Whoever makes the file has the lock. There are two uses, and Dovecot reads and b
 
 A lock left by a crash must not stop mail for ever. It is taken for dead if its process, on this host, no longer
 exists, or started only after the lock was made (a process number used again, common in containers, where a server
-restarted after a crash meets its own number); or if nothing is known of its process and the file has not been touched
-for `stale` seconds. A holder at work for long therefore calls keep(). A process that lives keeps its lock.
+restarted after a crash meets its own number; clocks may be set, so we also see it lie there for a while); or if nothing
+is known of its process and the file has not been touched for `stale` seconds. A holder at work for long therefore calls
+keep(). A process that lives keeps its lock.
 
 Breaking a dead lock has a race: two waiters see it dead, one removes it and makes its own, the other removes that.
 So the file is first renamed aside, and only if it still is the dead one is it removed; else it is put back. Files are
@@ -33,6 +34,9 @@ from mailhub.store.errors import Busy
 STALE_SECONDS = 120.0
 TOUCH_SECONDS = 10.0
 """How often a lock that is held for long is touched."""
+
+WATCH_SECONDS = 2.0
+"""How long we see a lock unchanged before we believe that its process is not the one that made it."""
 
 POLL_SECONDS = (0.002, 0.25)
 """First and longest pause between two tries."""
@@ -67,6 +71,8 @@ class DotLock:
         self._host = socket.gethostname().encode("utf-8", "surrogateescape")
         self._fd = -1
         self._touched = 0.0
+        self._seen: tuple[int, int] | None = None
+        self._seen_since = 0.0
 
     @property
     def held(self) -> bool:
@@ -160,16 +166,22 @@ class DotLock:
                 self._remove(file.fileno())
         except FileNotFoundError:
             pass
+        except PermissionError:
+            return False  # another account's; it may live
         return True
 
     def _is_dead(self, status: os.stat_result, content: bytes) -> bool:
+        if self._seen != (status.st_ino, status.st_mtime_ns):
+            self._seen, self._seen_since = (status.st_ino, status.st_mtime_ns), time.monotonic()
         made = max(status.st_mtime, status.st_ctime)
         owner = _OWNER.fullmatch(content.strip())
-        if owner is not None and owner[2] == self._host:
-            started = process_started(int(owner[1]))
-            # A second of slack: both times are rounded.
-            return started is None or started > made + 1.0
-        return self._clock() - made >= self._stale
+        if owner is None or owner[2] != self._host:
+            return self._clock() - made >= self._stale
+        started = process_started(int(owner[1]))
+        if started is None:
+            return True
+        # A second of slack: both times are rounded.
+        return started > made + 1.0 and time.monotonic() - self._seen_since >= WATCH_SECONDS
 
     def _remove(self, dead: int) -> None:
         aside = b"%b.%d.%d" % (self._lock, os.getpid(), time.monotonic_ns())

@@ -109,11 +109,13 @@ class DotLockTests(SynchronousTestCase):
         """A lock older than the process with its number was left by a predecessor (a container started again)."""
         self.lock_path.write_bytes(b"%d:%b" % (os.getpid(), self.host))
         self.assertRaises(Busy, self.lock().acquire)
-        status = self.lock_path.stat()
-        lock = self.lock(0)
+        made = self.lock_path.stat().st_ctime
         # The change time cannot be set, so the process is made to have started after it.
-        self.patch(sys.modules["mailhub.maildir.dotlock"], "process_started", lambda pid: status.st_ctime + 5)
-        with lock:
+        module = sys.modules["mailhub.maildir.dotlock"]
+        self.patch(module, "process_started", lambda pid: made + 5)
+        self.assertRaises(Busy, self.lock().acquire)
+        self.patch(module, "WATCH_SECONDS", 0.1)
+        with self.lock(5):
             pass
 
     def test_unknown_process(self) -> None:
