@@ -64,7 +64,10 @@ class LocationTemplate:
         if not path:
             raise ValueError(f'mail location "{text}" names no directory')
         for part in self._paths.values():
-            _expand(part, lambda name: name)
+            try:
+                _expand(part, lambda name: name)
+            except ValueError as error:
+                raise ValueError(f'mail location "{text}": {error}') from None
 
     @classmethod
     def of_directory(cls, directory: str, layout: str = "maildir++") -> LocationTemplate:

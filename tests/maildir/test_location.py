@@ -52,7 +52,7 @@ class LocationTests(SynchronousTestCase):
             "mbox:/m": 'does not begin with "maildir:"',
             "Maildir": 'does not begin with "maildir:"',
             "maildir:": "names no directory",
-            "maildir:/m/%x": '"%x" is none of %u, %n, %d, %h and %%',
+            "maildir:/m/%x": 'mail location "maildir:/m/%x": "%x" is none of %u, %n, %d, %h and %%',
             "maildir:/m/%": '"%" is none of',
             "maildir:/m/%{nope}": '"%{nope}" is none of',
             "maildir:/m:LAYOUT=index": '"LAYOUT=index" is none of LAYOUT=maildir++, LAYOUT=fs',
