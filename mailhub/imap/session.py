@@ -257,6 +257,8 @@ class Session:
             self.waiting = False
             if timer is not None and timer.active():
                 timer.cancel()
+        if self.view is not None and self.view.lost is not None:
+            raise Disconnect(DELETED)
         if self._closing is not None:
             raise Disconnect(self._closing)
 
