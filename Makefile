@@ -9,7 +9,10 @@ DATA ?= mailhub-lab
 $(STAMP): setup.cfg pyproject.toml
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --upgrade pip
-	$(VENV)/bin/pip install --quiet --config-settings editable_mode=compat --editable '.[dev]'
+	$(VENV)/bin/pip install --quiet --editable '.[dev]'
+	@# Twisted finds plugins along sys.path, where an editable install does not put the checkout.
+	@$(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' | \
+	    (read site && echo "$(CURDIR)" > "$$site/mailhub-checkout.pth")
 	touch $(STAMP)
 
 run: $(STAMP)
