@@ -79,6 +79,10 @@ _TEXTS: dict[type[store.StoreError], str] = {
 }
 
 
+SHOWN = 200
+"""Characters of a name that a text repeats: a client may send one of 64 KiB."""
+
+
 def refusal(error: store.StoreError, name: str = "", target: bool = False) -> No:
     """Return the answer to a store error.
 
@@ -86,7 +90,8 @@ def refusal(error: store.StoreError, name: str = "", target: bool = False) -> No
     [TRYCREATE] (RFC 3501 sections 6.3.11 and 6.4.7)."""
     kind = type(error)
     if kind is store.NoSuchMailbox:
-        return No(f"Mailbox doesn't exist: {name}", "TRYCREATE" if target else "NONEXISTENT")
+        shown = name if len(name) <= SHOWN else f"{name[:SHOWN]}..."
+        return No(f"Mailbox doesn't exist: {shown}", "TRYCREATE" if target else "NONEXISTENT")
     text = str(error) or _TEXTS.get(kind, "")
     if kind is store.BadMailboxName and not text.startswith(("Invalid mailbox name", "Can't")):
         text = f"Invalid mailbox name: {text}"

@@ -417,7 +417,7 @@ class Session:
         code = f"[{event.code}] " if event.code else ""
         status = b"NO" if event.no else b"BAD"
         if event.no:
-            text = NAMED.sub("", event.text)
+            text = NAMED.sub("", event.text).removesuffix(".")
         else:
             text = UNKNOWN.sub(r"\1: Unknown command", event.text)
             text = f"Error in IMAP command{' ' if NAMED.match(text) else ': '}{text}"

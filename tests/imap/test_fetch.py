@@ -171,7 +171,7 @@ class SearchTests(Conversation):
             "(OR SEEN DRAFT)": "2 4",
         }.items():
             self.assertEqual(client.ok(f"SEARCH {keys}"), [f"* SEARCH {numbers}".rstrip()], keys)
-        self.assertEqual(client.tagged("SEARCH CHARSET X-NONE ALL"), "NO [BADCHARSET] Unknown charset.")
+        self.assertEqual(client.tagged("SEARCH CHARSET X-NONE ALL"), "NO [BADCHARSET] Unknown charset")
         for broken in ("SEARCH", "SEARCH FOO", "SEARCH ()", "SEARCH NOT", "SEARCH SINCE x", "SEARCH RETURN (X) ALL"):
             self.assertRegex(client.tagged(broken), "^BAD", broken)
 

@@ -54,7 +54,8 @@ async def rename(session: Session, command: wire.Rename) -> bytes:
     try:
         await session.account.rename(old, new)
     except MailboxExists as error:
-        raise No(str(error) or "Target mailbox already exists", "ALREADYEXISTS") from None
+        same = str(error).startswith("Can't")
+        raise No(str(error) if same else "Target mailbox already exists", "ALREADYEXISTS") from None
     except StoreError as error:
         raise refusal(error, old) from None
     return b"Rename completed"
