@@ -13,6 +13,10 @@ INBOX = "INBOX"
 LEVEL_LIMIT = 255
 """Octets of one level in UTF-8; what a file system takes for one name."""
 
+NAME_LIMIT = 4096
+"""Characters of a whole name; Dovecot's limit. Each level above is a name as well, so that the levels of a longer one
+would cost its square."""
+
 
 def canonical_name(name: str, delimiter: str) -> str:
     """Return `name` with its first level spelled INBOX if it is that in any case."""
@@ -52,6 +56,8 @@ def parents(name: str, delimiter: str) -> list[str]:
 
 
 def _wrong(name: str, delimiter: str) -> str | None:
+    if len(name) > NAME_LIMIT:
+        return "Name is too long"
     levels = name.split(delimiter)
     if not name:
         return "Name is empty"
