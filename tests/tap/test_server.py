@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import select
+import signal
 import socket
 import ssl
 import subprocess
@@ -199,3 +202,46 @@ class Plugin(SynchronousTestCase):
         for service in SERVICES:
             self.assertIn(f"--{service}=", options)
         self.assertIn("--allow-remote-any", options)
+
+
+class Daemon(SynchronousTestCase):
+    """twistd in the background, with its own pid file and log."""
+
+    def setUp(self) -> None:
+        self.base = scratch(self)
+        self.server = Server(self.base, "--store", "memory")
+        start, end = self.server.command, self.server.command.index("mailhub")
+        files = [f"--pidfile={self.base / 'pid'}", f"--logfile={self.base / 'log'}"]
+        self.command = [*start[: end - 2], *files, *start[end:]]
+
+    def test_life(self) -> None:
+        """The command returns once the ports are bound; the pid file and the ready file name the process that serves;
+        both are gone after SIGTERM."""
+        done = subprocess.run(self.command, cwd=self.base, stdin=subprocess.DEVNULL, timeout=60, check=False)
+        self.assertEqual(done.returncode, 0)
+        pid = int((self.base / "pid").read_text())
+        watched = os.pidfd_open(pid)
+        self.addCleanup(os.close, watched)
+        for _ in range(1000):  # bound already: the reactor writes the file in its first turn
+            if self.server.ready_file.exists():
+                break
+            select.select([watched], [], [], 0.01)
+        ready = json.loads(self.server.ready_file.read_text())
+        self.assertEqual(ready["pid"], pid)
+        with socket.create_connection(("127.0.0.1", ready["imap"][0]["port"]), 10) as client:
+            self.assertTrue(client.recv(1000).startswith(b"* OK "))
+        os.kill(pid, signal.SIGTERM)
+        self.assertEqual(select.select([watched], [], [], 30)[0], [watched])
+        self.assertFalse((self.base / "pid").exists())
+        self.assertFalse(self.server.ready_file.exists())
+
+    def test_port_in_use(self) -> None:
+        """The command ends with status 1, says where to look, and leaves no pid file."""
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            command = [*self.command, "--imap", str(taken.getsockname()[1])]
+            done = subprocess.run(command, cwd=self.base, capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("imap cannot listen on", done.stderr)
+        self.assertFalse((self.base / "pid").exists())
