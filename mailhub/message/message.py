@@ -35,6 +35,7 @@ class Message:
 
 def canonical(data: bytes) -> bytes:
     """Return `data` with each bare LF made CRLF; a bare CR stays (as Dovecot counts RFC822.SIZE)."""
-    if b"\r\n" in data:
+    # One octet is looked for twenty times as fast as two, and most files hold no CR at all.
+    if b"\r" in data and b"\r\n" in data:
         data = data.replace(b"\r\n", b"\n")
     return data.replace(b"\n", b"\r\n")
