@@ -49,8 +49,12 @@ def _password(arguments: argparse.Namespace) -> str:
     if arguments.password_stdin or not sys.stdin.isatty():
         password = sys.stdin.readline().rstrip("\r\n")
     else:
-        password = getpass.getpass("Password: ")
-        if getpass.getpass("Again: ") != password:
+        try:
+            password = getpass.getpass("Password: ")
+            again = getpass.getpass("Again: ")
+        except EOFError:
+            raise CommandError("no password was typed", EX_USAGE) from None
+        if again != password:
             raise CommandError("the two are not the same", EX_USAGE)
     if not password:
         raise CommandError("an empty password lets nobody in", EX_USAGE)

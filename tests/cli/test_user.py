@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import poplib
+import pty
 import subprocess
 import sys
 
@@ -11,6 +13,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailhub.auth import editing, schemes
 from tests.cli.command import ROOT, Done, mailhub
 from tests.server import Server, scratch
+
+
+def _read(terminal: int) -> bytes:
+    """Read what was written to a terminal; nothing once the other side is closed."""
+    try:
+        return os.read(terminal, 1000)
+    except OSError:
+        return b""
 
 
 class UserCase(SynchronousTestCase):
@@ -96,6 +106,27 @@ class UserCase(SynchronousTestCase):
         self.assertEqual(len(self.users.read_text().split("\n")), 21)
         with self.assertRaises(editing.EditError):
             editing.add(self.users, "user7", "{PLAIN}x")
+
+    def test_prompt(self) -> None:
+        """On a terminal the password is asked for twice, and not shown."""
+        command = [sys.executable, "-m", "mailhub.cli.main", "user", "add", "ann", "--users", str(self.users)]
+        for typed, status in ((["one\n", "other\n"], 64), (["\x04"], 64), (["one\n", "one\n"], 0)):
+            terminal, inside = pty.openpty()
+            ends = {"stdin": inside, "stdout": inside, "stderr": inside}
+            with subprocess.Popen(command, cwd=ROOT, start_new_session=True, **ends) as process:
+                os.close(inside)
+                shown = b""
+                for line in typed:
+                    while not shown.endswith(b": "):
+                        shown += os.read(terminal, 1000)
+                    os.write(terminal, line.encode())
+                    shown = b""
+                while chunk := _read(terminal):
+                    shown += chunk
+                self.assertEqual(process.wait(60), status)
+                self.assertNotIn(b"one", shown)
+            os.close(terminal)
+        self.assertTrue(schemes.verify(b"one", self.stored("ann")))
 
     def test_running_server(self) -> None:
         """A running server takes a new user and a new password at once."""
