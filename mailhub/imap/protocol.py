@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any
 
@@ -26,6 +25,8 @@ READ_AHEAD = 256 * 1024
 """Octets a client may send ahead of a busy session before it is read no further."""
 LINGER = 30.0
 """Seconds a client may take to read the end of a closed session."""
+HURRY = 1.0
+"""The same when the server stops."""
 READ_TIMEOUT = 300.0
 """Seconds a client may leave answers unread."""
 
@@ -39,7 +40,8 @@ class ImapProtocol(Protocol):
         self.factory: ImapFactory = factory
         self.in_turn = False
         self.secure = False
-        self.done: Deferred[None] | None = None
+        self.gone: Deferred[None] = Deferred()
+        """Fires when the connection is gone and its session has let go of everything."""
         self._clock = factory.around.reactor
         self._gate = Gate()
         self._parts: list[bytes] = []
@@ -70,8 +72,7 @@ class ImapProtocol(Protocol):
         self._began = self._active = self._clock.seconds()
         self._timer = self._clock.callLater(self.factory.around.settings.login_timeout, self._check)
         self.in_turn = True
-        self.done = Deferred.fromCoroutine(self.session.run())
-        self.done.addBoth(self._ended)
+        Deferred.fromCoroutine(self.session.run()).addBoth(self._ended)
         self.in_turn = False
         self.flush()
 
@@ -97,6 +98,7 @@ class ImapProtocol(Protocol):
         if self.session is not None:
             self.session.lost()
         self.factory.protocols.discard(self)
+        self._settle()
 
     # What the session calls.
 
@@ -136,8 +138,19 @@ class ImapProtocol(Protocol):
             self.transport.unregisterProducer()
             self._timer = self._clock.callLater(LINGER, self._abort)
             self.transport.loseConnection()
+        self._settle()
         if isinstance(result, Failure):
             Session.log.failure("IMAP session ended badly", failure=result)
+
+    def _settle(self) -> None:
+        if not self._connected and self.session is None and not self.gone.called:
+            self.gone.callback(None)
+
+    def hurry(self) -> None:
+        """The server stops: a client that does not read or close its end has little time left."""
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = self._clock.callLater(HURRY, self._abort)
 
     def _abort(self) -> None:
         if self._connected:
@@ -189,25 +202,14 @@ class ImapFactory(Factory):
         return None if self._closing else ImapProtocol(self)
 
     def shutdown(self) -> Deferred[None]:
-        """Say BYE to every client once its command is done. Fires when all sessions have ended."""
+        """Say BYE to every client once its command is done. Fires when all connections are gone."""
         self._closing = True
-        ending = [protocol.done for protocol in self.protocols if protocol.done is not None and protocol.session]
-        waiting: list[Deferred[None]] = []
-        for done in ending:
-            waiter: Deferred[None] = Deferred()
-            done.addBoth(_fire(waiter))
-            waiting.append(waiter)
+        gone = [protocol.gone for protocol in self.protocols]
         for session in list(self.sessions):
             session.close("Server shutting down.")
-        return DeferredList(waiting).addCallback(lambda _: None)
-
-
-def _fire(waiter: Deferred[None]) -> Callable[[Any], Any]:
-    def fired(result: Any) -> Any:
-        waiter.callback(None)
-        return result
-
-    return fired
+        for protocol in list(self.protocols):
+            protocol.hurry()
+        return DeferredList(gone).addCallback(lambda _: None)
 
 
 def _send(transport: Any, data: bytes) -> None:

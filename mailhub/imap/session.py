@@ -336,8 +336,10 @@ class Session:
             self._bad = 0
             if row.keeps_time and self.account is not None:
                 self.write(b"%b OK %b (%.3f + 0.000 secs).\r\n" % (tag, text, self._clock.seconds() - began))
-            else:
+            elif self.account is not None:
                 self.write(b"%b OK %b\r\n" % (tag, text))
+            else:
+                self.write(b"%b OK %b.\r\n" % (tag, text.removesuffix(b".")))
 
     async def _tell_after(self, row: Row, command: Any) -> None:
         view = self.view

@@ -233,7 +233,11 @@ class EndTests(Conversation):
         for client in clients:
             self.assertEqual(client.said(), ["* BYE Server shutting down."])
             self.assertTrue(client.wire.disconnecting)
+        self.assertNoResult(done)
+        for client in clients:
+            client.drop()
         self.successResultOf(done)
+        self.assertEqual(self.world.clock.getDelayedCalls(), [])
         self.assertIsNone(self.world.factory.buildProtocol(None))
 
 
