@@ -16,7 +16,8 @@ def corpus() -> ModuleType:
     if not path.exists():
         raise unittest.SkipTest("the corpus generator is not beside the checkout")
     spec = importlib.util.spec_from_file_location("corpus", path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

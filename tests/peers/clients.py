@@ -16,9 +16,9 @@ TIMEOUT = 60
 """Seconds after which a client gives up: a bound for a test that fails, not a judgement of speed."""
 
 
-def started(case: TestCase, *options: str) -> Server:
+def started(case: TestCase, *options: str, config: str | None = None) -> Server:
     """Return a running server that stops, in good order, at the end of the test."""
-    server = Server(scratch(case), *options).start()
+    server = Server(scratch(case), *options, config=config).start()
     case.addCleanup(server.stop)
     return server
 
