@@ -227,6 +227,34 @@ class DeliveryTests(LmtpTestCase):
         self.assertEqual([line[:10] for line in answer], [b"452 4.2.2 ", b"250 2.0.0 ", b"451 4.3.0 ", b""], answer)
         self.assertEqual(self.contents("bob"), [MESSAGE])
 
+    def test_first_recipient_has_no_room(self) -> None:
+        """A message whose first recipient cannot even have a draft still reaches the others."""
+        draft = Account.draft
+
+        def failing(account: Account, mailbox: str = "INBOX") -> Deferred[Any]:
+            return fail(OverQuota("full")) if account.user.name == "ann" else draft(account, mailbox)
+
+        self.patch(Account, "draft", failing)
+        client = self.envelope("ann", "bob", "ann+x")
+        answer = client(b"DATA\r\n" + MESSAGE + b".\r\n").split(b"\r\n")[1:-1]
+        self.assertEqual([line[:10] for line in answer], [b"452 4.2.2 ", b"250 2.0.0 ", b"452 4.2.2 "])
+        self.assertEqual((self.contents("ann"), self.contents("bob")), ([], [MESSAGE]))
+        answer = self.envelope("ann")(b"DATA\r\n" + MESSAGE * 100 + b".\r\n")
+        self.assertTrue(answer.startswith(b"354 OK\r\n452 4.2.2 <ann> "))
+
+    def test_releases_accounts(self) -> None:
+        """Whatever becomes of a transaction, each account opened is released once."""
+        releases: list[str] = []
+        self.patch(Account, "release", lambda account: releases.append(account.user.name))
+        client = self.envelope("ann", "bob")
+        client(b"DATA\r\n" + MESSAGE + b".\r\n")
+        self.assertEqual(sorted(releases), ["ann", "bob"])
+        self.envelope("ann")(b"BDAT 3\r\na: RSET\r\n")
+        lost = self.envelope("ann")
+        lost(b"DATA\r\nhalf")
+        lost.lose()
+        self.assertEqual(sorted(releases), ["ann", "ann", "ann", "bob"])
+
     def test_mistake_of_ours(self) -> None:
         """An exception in the store is 451 4.3.0, and is logged with its traceback."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 
 from mailhub.config.settings import Pop3Settings
+from mailhub.memory.account import Account
 from mailhub.pop3.maildrop import Maildrop
 from mailhub.store.errors import Unavailable
 from mailhub.store.model import SEEN, FlagEdit, FlagOp
@@ -185,6 +186,31 @@ class SessionTests(Pop3TestCase):
         self.assertEqual(client.read(), b"-ERR [SYS/TEMP] Server shutting down.\r\n")
         self.successResultOf(done)
         self.assertEqual(self.flags(), [{SEEN}, set()])
+
+    def test_releases_the_account(self) -> None:
+        """However a session ends, the account is released once and nothing listens any more."""
+        releases: list[object] = []
+        self.patch(Account, "release", lambda account: releases.append(account))
+        mailbox = self.successResultOf(self.account.open("INBOX"))
+        listening: list[object] = []
+        self.patch(mailbox, "subscribe", listening.append)
+        self.patch(mailbox, "unsubscribe", listening.remove)
+        for end in (b"QUIT\r\n", b"FOO\r\n" * 20, b""):
+            client = self.login()
+            self.assertEqual(len(listening), 1)
+            client(b"RETR 1\r\n" + end)
+            if not client.closed:
+                client.lose()
+            self.assertEqual(listening, [])
+        self.assertEqual(len(releases), 3)
+
+    def test_maildrop_that_cannot_be_opened(self) -> None:
+        """A maildrop that cannot be opened is a failed login; the client may try again (RFC 1939 section 4)."""
+        client = self.connect()
+        self.patch(self.account, "open", lambda name: fail(Unavailable("The disk fails.")))
+        self.assertEqual(client(b"USER ann\r\nPASS pass\r\n"), b"+OK\r\n-ERR [SYS/TEMP] The disk fails.\r\n")
+        del self.account.open
+        self.assertEqual(client(b"USER ann\r\nPASS pass\r\n"), b"+OK\r\n+OK Logged in.\r\n")
 
     def test_exception_is_logged_and_closes(self) -> None:
         """A mistake of ours ends the session and is logged."""
