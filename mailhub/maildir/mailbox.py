@@ -244,7 +244,7 @@ class MaildirMailbox:
         """Run `work` in the lane on a mailbox that was looked at, then publish what it did, also if it failed."""
         state = self._state
 
-        def guarded() -> T | Failure:
+        def guarded() -> tuple[T | None, Exception | None]:
             try:
                 if self._lost is not None:
                     raise MailboxGone(self._lost)
@@ -252,17 +252,18 @@ class MaildirMailbox:
                     if not state.opened:
                         synchronise(state)
                         self.read_only = not os.access(state.directory + CUR, os.W_OK)
-                    return work()
-            except Exception:
-                return Failure()
+                    return work(), None
+            except Exception as error:
+                return None, error
 
-        def published(result: T | Failure) -> Any:
+        def published(outcome: tuple[T | None, Exception | None]) -> Any:
+            result, error = outcome
             self._publish()
-            if isinstance(result, Failure):
-                if result.check(MailboxGone) and state.opened:
-                    self.lose(str(result.value))
-                result.raiseException()
-            return then(result) if then is not None else result
+            if error is not None:
+                if isinstance(error, MailboxGone) and state.opened:
+                    self.lose(str(error))
+                raise error
+            return result if then is None else then(cast("T", result))
 
         return self._lane.run(guarded, published)
 
