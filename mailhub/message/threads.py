@@ -18,7 +18,9 @@ from mailhub.message.rfc822 import MORE, Scanner
 from mailhub.message.subject import base_subject
 
 _SEPARATOR = b"\0"
-_ID = re.compile(rb"<([^>\"(\[]*)(.)", re.DOTALL)
+_ID_STOP = re.compile(rb"[>\"(\[]")
+_MOST_BROKEN = 10
+"""So many broken ids with quotes or comments are looked at in one field: each may be read to the field's end."""
 _SPACE = b" \t\r\n"
 
 Thread = tuple[int | None, list["Thread"]]
@@ -75,22 +77,25 @@ def message_ids(value: bytes, most: int | None = None) -> list[bytes]:
     What is not "<" left "@" right ">" is passed over."""
     value = value.replace(b"\0", b"")
     found: list[bytes] = []
-    at = 0
-    while most is None or len(found) < most:
-        plain = _ID.search(value, at)
-        if plain is None:
+    at = broken = 0
+    while (most is None or len(found) < most) and broken < _MOST_BROKEN:
+        start = value.find(b"<", at) + 1
+        stop = _ID_STOP.search(value, start) if start else None
+        if stop is None:
             break
-        at = plain.end()
-        if plain[2] == b">":
-            if b"@" in plain[1]:
-                found.append(plain[1].translate(None, _SPACE))
+        if stop[0] == b">":
+            at = stop.end()
+            identity = value[start : stop.start()]
+            if b"@" in identity:
+                found.append(identity.translate(None, _SPACE))
             continue
-        scanner = Scanner(value, plain.start() + 1)
-        identity = _odd_id(scanner)
-        if identity is None:
-            at = plain.start() + 1
+        scanner = Scanner(value, start)
+        odd = _odd_id(scanner)
+        if odd is None:
+            at = start
+            broken += 1
         else:
-            found.append(identity)
+            found.append(odd)
             at = scanner.pos
     return found
 

@@ -300,7 +300,7 @@ _SEEDS = [
     + b"\n--b\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n\na=3Db =C3=A9 soft=\nx\n"
     b"--b\nContent-Type: message/rfc822\n\nFrom: x@y\nSubject: inner\n\nbody\n--b--\nepi\n",
 ]
-_PIECES = (
+PIECES = (
     b'"|(|)|<|>|@|,|;|:|=|?|\\|\x00|\r|\t| |.|*|/|[|]|\n|\n\n|\n |--|--b|--a|--b--|\n--b\n|\n--a\n|\n--a--\n|\xe9|\xc3\xa9|=?utf-8?q?|?='
     b"|Content-Type: |multipart/mixed; boundary=b|message/rfc822|MIME-Version: 1.0\n|Subject: |From: |\n\n--b\n"
 ).split(b"|")
@@ -325,9 +325,9 @@ def _mutate(rng: random.Random, data: bytes) -> bytes:
     number = rng.randrange(len(lines))
     match rng.randrange(7):
         case 0:
-            return data[:at] + rng.choice(_PIECES) + data[at:]
+            return data[:at] + rng.choice(PIECES) + data[at:]
         case 1:
-            return data[:at] + rng.choice(_PIECES) + data[end:]
+            return data[:at] + rng.choice(PIECES) + data[end:]
         case 2:
             return data[:at] + data[end:]
         case 3:
