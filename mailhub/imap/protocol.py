@@ -21,6 +21,8 @@ from mailhub.wire.imap.connection import ImapConnection
 
 OUTPUT = 65536
 """Octets of answers after which they are written at once."""
+AT_ONCE = 128 * 1024
+"""Octets up to which a write is tried at once: what Twisted gives to the system in one call."""
 READ_AHEAD = 256 * 1024
 """Octets a client may send ahead of a busy session before it is read no further."""
 LINGER = 30.0
@@ -221,7 +223,7 @@ def _send(transport: Any, data: bytes) -> None:
     if (
         isinstance(transport, TcpConnection)
         and not transport.TLS
-        and len(data) <= OUTPUT
+        and len(data) <= AT_ONCE
         and not transport._tempDataBuffer
         and not transport.dataBuffer
         and not transport.disconnecting

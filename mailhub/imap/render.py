@@ -63,6 +63,9 @@ class Plan:
     items: tuple[FetchAttribute, ...]
     template: bytes
     """For a row: number, then one value for each of `columns`."""
+    head: bytes | None
+    """If the last column is the whole message (BODY[]): the template up to its octets, with their number as the last
+    value. Its rows are then three pieces: this, the octets, and what is behind them."""
     pieces: tuple[bytes, ...]
     """The template of each column."""
     columns: tuple[object, ...]
@@ -128,6 +131,7 @@ def plan(items: tuple[FetchAttribute, ...], uid: bool, read_only: bool) -> Plan:
     return Plan(
         items,
         _template(pieces, columns.index(SEEN_FLAGS) if SEEN_FLAGS in columns else None),
+        _head(pieces, columns),
         tuple(pieces),
         tuple(columns),
         wanted,
@@ -135,6 +139,14 @@ def plan(items: tuple[FetchAttribute, ...], uid: bool, read_only: bool) -> Plan:
         tuple(column for column in columns if isinstance(column, BodyItem)),
         marks_seen,
     )
+
+
+def _head(pieces: Sequence[bytes], columns: Sequence[object]) -> bytes | None:
+    last = columns[-1]
+    if not isinstance(last, BodyItem) or last.fact is not None:
+        return None
+    template = _template(pieces, columns.index(SEEN_FLAGS) if SEEN_FLAGS in columns else None)
+    return template.removesuffix(b"%b)\r\n") + b"{%d}\r\n"
 
 
 def _template(pieces: Sequence[bytes], seen_at: int | None) -> bytes:

@@ -107,6 +107,7 @@ class Session:
         self._wake: Deferred[None] | None = None
         self._wake_due = False
         self._bad = 0
+        self._failed_logins = 0
         self._fresh = False
         self._closing: str | None = None
         self._turn_began = 0.0
@@ -209,7 +210,10 @@ class Session:
             raise Disconnect(DELETED)
         if view.changed:
             if view.unclaimed:
-                await claim_recent(mailbox, view)
+                try:
+                    await claim_recent(mailbox, view)
+                except MailboxGone:
+                    raise Disconnect(DELETED) from None
             self.write(view.flush(expunge))
 
     async def refresh(self) -> None:
@@ -325,6 +329,8 @@ class Session:
         except (Refusal, StoreError, LoginError, BadNumbers) as error:
             await self._tell_after(row, command)
             self._answer_refusal(tag, command, as_refusal(error), began)
+            if isinstance(error, LoginError):
+                self._count_failed_login()
         except (Disconnect, ConnectionDone, ConnectionLost):
             raise
         except Exception:
@@ -436,6 +442,12 @@ class Session:
         logged_in = self.account is not None
         if self._bad >= (self.settings.bad_commands if logged_in else self.settings.bad_commands_login):
             raise Disconnect("Too many invalid IMAP commands.")
+
+    def _count_failed_login(self) -> None:
+        """A good command between two guesses does not begin this count anew."""
+        self._failed_logins += 1
+        if self._failed_logins >= self.settings.bad_commands_login:
+            raise Disconnect("Too many failed logins.")
 
     def _bye(self, text: str) -> None:
         if not self._gone:

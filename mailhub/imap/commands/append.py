@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from mailhub.imap.session import Session
 
 
+TOGETHER = 64 * 1024 * 1024
+"""Most octets of one APPEND of several messages: all wait to be appended together."""
+
+
 class _Append:
     """One APPEND on its way in."""
 
@@ -36,6 +40,7 @@ class _Append:
         self.refused: Refusal | None = None
         self.additions: list[Addition] = []
         self.draft: IDraft | None = None
+        self.octets = 0
 
     async def message(self, event: AppendMessage) -> None:
         """A literal is announced: say whether it may come."""
@@ -43,6 +48,9 @@ class _Append:
             self.refuse(Bad("Unknown argument (MULTIAPPEND is not offered)"))
         if event.binary and not self.session.capabilities.has("BINARY"):
             self.refuse(Bad("Unknown argument (BINARY is not offered)"))
+        self.octets += event.size
+        if self.additions and self.octets > TOGETHER:
+            self.refuse(No("Too much in one APPEND", "LIMIT"))
         if not event.size:
             self.refuse(No("Can't save a zero byte message"))
         if self.refused is None:

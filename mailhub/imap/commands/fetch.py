@@ -7,7 +7,8 @@ once, after everything was sent, and the answers show it already, as Dovecot doe
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from mailhub.concurrency.flow import pump
@@ -45,6 +46,7 @@ BODIES_BATCH = 64
 """Messages opened at a time, at most."""
 TOGETHER_OCTETS = 1024 * 1024
 """FETCHes that came together are held up to so many octets; the rest runs one by one."""
+_Batch = tuple[Sequence[int], list[bytes]]
 COMPLETED = b"Fetch completed"
 _GONE = No("Some messages were already expunged", "EXPUNGEISSUED")
 _UNREADABLE = No("Some messages cannot be read", "CORRUPTION")
@@ -78,9 +80,14 @@ async def fetch(session: Session, command: wire.Fetch) -> bytes:
     job = _Job(session, plan(command.items, command.uid, view.read_only))
     chosen = view.resolve(command.numbers, command.uid)
     session.write(view.keyword_lines())
-    async for _, rows in job.rows(chosen):
-        session.write(b"".join(rows))
-        await session.breathe()
+    async with aclosing(job.rows(chosen)) as batches:
+        async for _, pieces in batches:
+            if job.plan.head is None:
+                session.write(b"".join(pieces))
+            else:
+                for piece in pieces:
+                    session.write(piece)
+            await session.breathe()
     await job.finish()
     if job.refusal is not None:
         raise job.refusal
@@ -102,11 +109,14 @@ async def fetch_each(session: Session, commands: Sequence[wire.Fetch]) -> list[A
     wanted = view.chosen(sorted({chosen.uids[0] for chosen in found if chosen is not None and len(chosen)}))
     rows: dict[int, bytes] = {}
     octets = 0
-    async for uids, texts in job.rows(wanted, alone=False):
-        rows.update(zip(uids, texts, strict=True))
-        octets += sum(map(len, texts))
-        if octets > TOGETHER_OCTETS:
-            break
+    async with aclosing(job.rows(wanted, alone=False)) as batches:
+        async for uids, pieces in batches:
+            if job.plan.head is not None:
+                pieces = [b"".join(pieces[at : at + 3]) for at in range(0, len(pieces), 3)]
+            rows.update(zip(uids, pieces, strict=True))
+            octets += sum(map(len, pieces))
+            if octets > TOGETHER_OCTETS:
+                break
     await job.finish()
     return [_each(chosen, rows) for chosen in found]
 
@@ -133,8 +143,9 @@ class _Job:
         self.refusal: No | None = None
         self._seen: list[Uid] = []
 
-    async def rows(self, chosen: Chosen, alone: bool = True) -> AsyncIterator[tuple[Sequence[int], list[bytes]]]:
-        """Yield the answers, some messages at a time. Large messages are written at once; without `alone`
+    async def rows(self, chosen: Chosen, alone: bool = True) -> AsyncGenerator[_Batch, None]:
+        """Yield the answers, some messages at a time: a piece for each, or three (see Plan.head), so that large
+        bodies are not copied from string to string. Large messages are written at once; without `alone`
         they are left out, as are those that cannot be answered in full."""
         if self.plan.bodies:
             batches = self._bodies(chosen, alone)
@@ -152,7 +163,7 @@ class _Job:
                 self.session.log.info("\\Seen could not be set in {mailbox}", mailbox=self.view.name)
             self._seen = []
 
-    async def _columns(self, chosen: Chosen) -> AsyncIterator[tuple[Sequence[int], list[bytes]]]:
+    async def _columns(self, chosen: Chosen) -> AsyncGenerator[_Batch, None]:
         step = FACTS_BATCH if self.plan.reads else FLAGS_BATCH
         for start in range(0, len(chosen), step):
             part = chosen.part(start, start + step)
@@ -174,7 +185,14 @@ class _Job:
     def _render(self, part: Chosen, records: Records | None, bodies: Sequence[Sequence[bytes]]) -> list[bytes]:
         """Apply the template. `bodies` are the columns of BodyItems, in their order."""
         columns = self._values(part, records, bodies)
-        template = self.plan.template
+        head, template = self.plan.head, self.plan.template
+        if head is not None and bodies:
+            texts: Sequence[bytes] = bodies[-1]
+            columns[-1] = [len(text) for text in texts]
+            pieces = [b")\r\n"] * (3 * len(texts))
+            pieces[0::3] = [head % row for row in zip(part.numbers, *columns, strict=True)]
+            pieces[1::3] = texts
+            return pieces
         return [template % row for row in zip(part.numbers, *columns, strict=True)]
 
     def _values(
@@ -224,7 +242,7 @@ class _Job:
 
     # Messages' octets.
 
-    async def _bodies(self, chosen: Chosen, alone: bool) -> AsyncIterator[tuple[Sequence[int], list[bytes]]]:
+    async def _bodies(self, chosen: Chosen, alone: bool) -> AsyncGenerator[_Batch, None]:
         start = 0
         while start < len(chosen):
             part = chosen.part(start, start + BODIES_BATCH)
@@ -240,7 +258,7 @@ class _Job:
 
     async def _opened(
         self, part: Chosen, opened: Sequence[IMessageBody | None], alone: bool
-    ) -> AsyncIterator[tuple[Sequence[int], list[bytes]]]:
+    ) -> AsyncGenerator[_Batch, None]:
         """Render runs of small messages; write large ones one by one."""
         at = 0
         while at < len(opened):
@@ -261,7 +279,7 @@ class _Job:
     def _missing(self, uid: int) -> None:
         self.refusal = _GONE if self.view.latest.index(uid) is None else _UNREADABLE
 
-    async def _small(self, part: Chosen, opened: Sequence[IMessageBody | None]) -> tuple[Sequence[int], list[bytes]]:
+    async def _small(self, part: Chosen, opened: Sequence[IMessageBody | None]) -> _Batch:
         messages = [Message(body.whole or b"") for body in opened if body is not None]
         bodies, failed = self._columns_of(messages)
         if failed:
@@ -281,10 +299,9 @@ class _Job:
         failed: set[int] = set()
         for item in self.plan.bodies:
             if item.fact is None:
-                if item.partial is None:
-                    columns.append([literal(message.data) for message in messages])
-                else:
-                    columns.append([literal(item.cut(shown(message.data))) for message in messages])
+                texts = [item.cut(shown(message.data)) for message in messages]
+                last = self.plan.head is not None and item is self.plan.bodies[-1]
+                columns.append(texts if last else [literal(text) for text in texts])
                 continue
             column = []
             for at, message in enumerate(messages):

@@ -96,7 +96,7 @@ async def status(session: Session, command: wire.Status) -> bytes:
     except StoreError as error:
         raise refusal(error, name) from None
     session.write(status_line(name, found, command.items, session.around.message_limit))
-    if session.view is not None and session.view.name == name:
+    if session.mailbox is not None and session.mailbox.name == name:
         # RFC 3501 section 6.3.10: "SHOULD NOT be used on the currently selected mailbox".
         return b"[CLIENTBUG] Status on selected mailbox completed"
     return b"Status completed"
