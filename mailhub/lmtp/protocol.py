@@ -32,6 +32,9 @@ from mailhub.wire.smtp import (
     read_rcpt,
 )
 
+NAMED = 10
+"""Recipients whom a line of the log names."""
+
 
 class LmtpProtocol(Conversation):
     """One connection."""
@@ -285,8 +288,13 @@ class LmtpProtocol(Conversation):
             saved=len(outcomes) - len(failed),
             count=len(outcomes),
         )
+        reasons: dict[str, list[Address]] = {}
         for address, outcome in failed:
-            self.log.warn("lmtp {ident}: not for <{to}>: {error}", ident=transaction.ident, to=address, error=outcome)
+            reasons.setdefault(str(outcome), []).append(address)
+        for reason, addresses in reasons.items():
+            self.log.warn(
+                "lmtp {ident}: not for {to}: {error}", ident=transaction.ident, to=_some(addresses), error=reason
+            )
 
     _commands = {
         "LHLO": _lhlo,
@@ -301,6 +309,12 @@ class LmtpProtocol(Conversation):
         "STARTTLS": _starttls,
         "QUIT": _quit,
     }
+
+
+def _some(addresses: list[Address]) -> str:
+    """Return a few of the addresses, and how many more there are: a message too big is so for all recipients."""
+    more = len(addresses) - NAMED
+    return ", ".join(f"<{address}>" for address in addresses[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _no_argument(argument: bytes) -> None:

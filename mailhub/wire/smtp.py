@@ -21,6 +21,10 @@ from mailhub.wire.lines import TOO_LONG, LineBuffer, LongLine
 LINE_LIMIT = 4096
 """Octets of a command line: 512 of RFC 5321 section 4.5.3.1.4 and what extensions may add, with room."""
 
+ADDRESS_LIMIT = 255
+"""Octets of a local part, and of a domain. RFC 5321 section 4.5.3.1.2 has 255 for a domain and 64 for a local part,
+which bounce addresses are longer than; these go into header lines, which may have 998."""
+
 PIECE = 64 * 1024
 """Most octets of content handed out at a time."""
 
@@ -282,7 +286,10 @@ def _address(path: str, keyword: str, utf8: bool) -> Address | None:
     if found is None:
         return None
     plain, quoted, domain = found.groups()
-    return Address(plain if plain is not None else re.sub(r"\\(.)", r"\1", quoted), domain)
+    local = plain if plain is not None else re.sub(r"\\(.)", r"\1", quoted)
+    if len(local.encode()) > ADDRESS_LIMIT or (domain is not None and len(domain.encode()) > ADDRESS_LIMIT):
+        raise Refusal(501, "5.1.3" if keyword == "TO" else "5.1.7", f"Invalid {keyword}: Address is too long")
+    return Address(local, domain)
 
 
 def _parameters(rest: str, command: str) -> list[tuple[str, str | None]]:
