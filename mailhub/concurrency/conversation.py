@@ -89,6 +89,9 @@ class Conversation(Protocol):
         finished its work and the connection is gone."""
         self.gate = Gate()
         self.stopping = False
+        self.deadline: float | None = None
+        """When the conversation ends, whatever the peer says: in seconds of the reactor's clock. Set it before
+        connectionMade(), or to None at any time."""
         self._reactor = reactor
         self._source = source
         self._timeout = timeout
@@ -192,11 +195,14 @@ class Conversation(Protocol):
             self.transport.setTcpNoDelay(True)
         self.gate.attach(self.transport)
         self._active = self._reactor.seconds()
-        self._timer = self._reactor.callLater(self._timeout, self._tick)
+        self._timer = self._reactor.callLater(self._left(), self._tick)
         session = Deferred.fromCoroutine(self.converse())
         session.addErrback(self._failed).addBoth(self._close)
 
     def dataReceived(self, data: bytes) -> None:
+        if self._done:
+            # A peer on TLS can send on until it has seen the end.
+            return
         self._active = self._reactor.seconds()
         self._source.feed(data)
         if self._waiter is not None:
@@ -251,7 +257,7 @@ class Conversation(Protocol):
             waiter.errback(Ended(reason))
 
     def _tick(self) -> None:
-        left = self._active + self._timeout - self._reactor.seconds()
+        left = self._left()
         waits = self._waiter is not None or not self.gate.open
         if left > 0 or not waits:
             # While the server is at work, the silence is its own.
@@ -260,6 +266,14 @@ class Conversation(Protocol):
             self._interrupt(Reason.IDLE)
         else:
             self.transport.abortConnection()
+
+    def _left(self) -> float:
+        """Return how many seconds the peer still has."""
+        due = self._active + self._timeout
+        if self.deadline is not None:
+            due = min(due, self.deadline)
+        now: float = self._reactor.seconds()
+        return due - now
 
     def _close(self, _: object) -> None:
         self._done = True

@@ -159,7 +159,7 @@ class ImapSettings:
     line_limit: int = setting(65536, "Longest command line, octets without literals.", at_least(1000))
     literal_limit: int = setting(65536, "Largest literal in other commands than APPEND, octets.", at_least(1000))
     bad_commands: int = setting(20, "Bad commands in a row after login before BYE.", at_least(1))
-    bad_commands_login: int = setting(3, "The same before login.", at_least(1))
+    bad_commands_login: int = setting(3, "The same before login; failed logins, too.", at_least(1))
     idle_notify: float = setting(120.0, "Seconds between keep-alives in IDLE; 0 for none.", at_least(0))
     id_fields: tuple[tuple[str, str], ...] = setting((("name", "mailhub"),), "What ID answers.")
     capabilities_off: tuple[str, ...] = setting((), "Capabilities taken out.")
@@ -171,10 +171,11 @@ class Pop3Settings:
 
     greeting: str = setting("mailhub ready.", "Text of the greeting.", ONE_LINE)
     timeout: float = setting(600.0, "Autologout, seconds; RFC 1939 section 3 wants 600 or more.", at_least(0.1))
+    login_timeout: float = setting(180.0, "Seconds to log in.", at_least(0.1))
     mark_seen: bool = setting(True, "RETR sets \\Seen.")
     lock_session: bool = setting(False, "One session a maildrop: others get [IN-USE].")
     bad_commands: int = setting(20, "Bad commands in a row before the connection is closed.", at_least(1))
-    bad_commands_login: int = setting(3, "The same before login.", at_least(1))
+    bad_commands_login: int = setting(3, "The same before login; failed logins, too.", at_least(1))
     uidl_format: str = setting(
         "%08x%08x", "UIDL from UID and UIDVALIDITY.", matching("a printf format of two numbers", _is_uidl_format)
     )

@@ -34,6 +34,8 @@ class Authorization(Phase):
         self._timestamp = timestamp
         self._locks = locks
         self._user: bytes | None = None
+        self._failures = 0
+        """Failed logins; a good command between two guesses does not begin the count anew."""
 
     @property
     def _peer(self) -> Peer:
@@ -100,6 +102,9 @@ class Authorization(Phase):
             raise Refused(login_text(error)) from None
         except LoginError as error:
             self.connection.err(login_text(error))
+            self._failures += 1
+            if self._failures >= self.connection.settings.bad_commands_login:
+                self.break_off("failed logins")
             return
         try:
             self.maildrop = await open_maildrop(account, self.connection.settings, self._locks)

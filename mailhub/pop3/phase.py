@@ -76,12 +76,17 @@ class Phase:
                 connection.err(str(error))
                 self._bad += 1
                 if self._bad >= self._bad_limit:
-                    connection.log.info("pop3: {host} sent too many bad commands", host=connection.host or "unix")
-                    connection.err("Too many bad commands.")
-                    self.over = self.broken_off = True
+                    self.break_off("bad commands")
             except StoreError as error:
                 connection.log.warn("pop3: {error}", error=error)
                 connection.err(store_text(error))
+
+    def break_off(self, what: str) -> None:
+        """End the session because of too many of `what`, and say so."""
+        connection = self.connection
+        connection.log.info("pop3: {host} sent too many {what}", host=connection.host or "unix", what=what)
+        connection.err(f"Too many {what}.")
+        self.over = self.broken_off = True
 
 
 def capabilities(connection: Connection, user: bool, mechanisms: tuple[str, ...], stls: bool) -> list[str]:

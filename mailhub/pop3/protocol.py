@@ -39,6 +39,10 @@ class Pop3Protocol(Connection):
         self._login = login
         self._locks = locks
 
+    def connectionMade(self) -> None:
+        self.deadline = self._reactor.seconds() + self.settings.login_timeout
+        super().connectionMade()
+
     async def converse(self) -> None:
         timestamp = b""
         if self._login.apop_possible():
@@ -48,6 +52,7 @@ class Pop3Protocol(Connection):
         authorization = Authorization(self, self._login, timestamp, self._locks)
         try:
             await authorization.serve()
+            self.deadline = None
             if authorization.maildrop is not None:
                 await self._transact(authorization)
         except Ended as ended:
