@@ -31,6 +31,27 @@ class LoginTests(Pop3TestCase):
         self.assertEqual(client(b"user ann\r\n"), b"+OK\r\n")
         self.assertEqual(client(b"pass pass\r\n"), b"+OK Logged in.\r\n")
 
+    def test_guessing(self) -> None:
+        """Refused logins end the connection as bad commands do, though good commands stand between them."""
+        client = self.connect()
+        out = client(b"USER ann\r\nPASS wrong\r\n" * 10_000)
+        self.assertEqual(out.count(b"-ERR [AUTH]"), 3)
+        self.assertTrue(out.endswith(b"-ERR Too many failed logins.\r\n"))
+        self.assertTrue(client.closed)
+
+    def test_time_to_log_in(self) -> None:
+        """A client that keeps talking but does not log in is not served for ever."""
+        client = self.connect()
+        for _ in range(17):
+            self.clock.advance(10)
+            self.assertEqual(client(b"CAPA\r\n")[:3], b"+OK")
+        self.clock.advance(11)
+        client.read()
+        self.assertTrue(client.closed)
+        client = self.login()
+        self.clock.advance(400)
+        self.assertEqual(client(b"NOOP\r\n"), b"+OK\r\n")
+
     def test_password_with_blanks(self) -> None:
         """Blanks in the argument of PASS belong to the password (RFC 1939 section 7)."""
         client = self.connect()

@@ -196,6 +196,8 @@ class CommandTests(SynchronousTestCase):
             (b"TO:<>", 501),
             (b"TO:<u> NOTIFY=NEVER", 555),
             (b"TO:u", 501),
+            (b"TO:<" + b"u" * 256 + b">", 501),
+            (b"TO:<u@" + b"x" * 256 + b">", 501),
             ("TO:<\u00f6>".encode(), 553),
         ):
             with self.subTest(text), self.assertRaises(Refusal) as caught:
