@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
+from threading import Thread
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, execute
@@ -32,6 +34,8 @@ class Threads:
     def __init__(self, reactor: Any, size: int = 8) -> None:
         self._reactor = reactor
         self._pool = ThreadPool(0, size, "disk")
+        # Daemon threads: a process that gives up waiting for one (a lock that another program keeps) can end.
+        self._pool.threadFactory = partial(Thread, daemon=True)  # type: ignore[assignment]
         self._started = False
 
     def call(self, work: Callable[[], T]) -> Deferred[T]:
