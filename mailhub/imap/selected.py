@@ -212,12 +212,20 @@ class Selected:
                 spans.append((low - 1, min(high, count)))
         return [(uids[start], uids[stop - 1]) for start, stop in _merged(spans)]
 
+    @property
+    def _gapless(self) -> bool:
+        """Whether numbers are UIDs less a constant."""
+        return bool(self.uids) and self.uids[-1] - self.uids[0] == len(self.uids) - 1
+
     def chosen(self, uids: Sequence[int]) -> Chosen:
         """Give these messages (ascending) their numbers; those that have none are left out."""
         have = self.uids
         count = len(uids)
         if count == len(have) and (not count or (uids[0] == have[0] and uids[-1] == have[-1])):
             return Chosen(range(1, count + 1), have)
+        if self._gapless and count and have[0] <= uids[0] and uids[-1] <= have[-1]:
+            before = have[0] - 1
+            return Chosen([uid - before for uid in uids], uids)
         if count * 8 > len(have):
             wanted = set(uids)
             places = [place for place, uid in enumerate(have) if uid in wanted]
@@ -233,6 +241,9 @@ class Selected:
     def numbered(self, uids: Iterable[int]) -> list[int]:
         """Return the numbers of messages in the order given (SORT, THREAD); unknown ones are left out."""
         have = self.uids
+        if self._gapless:
+            first, last = have[0], have[-1]
+            return [uid - first + 1 for uid in uids if first <= uid <= last]
         number = {uid: place for place, uid in enumerate(have, 1)}
         return [number[uid] for uid in uids if uid in number]
 

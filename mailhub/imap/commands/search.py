@@ -21,10 +21,15 @@ async def search(session: Session, command: wire.Search) -> bytes:
     """RFC 3501 section 6.4.4; with RETURN RFC 4731 section 3.1."""
     numbers = await found(session, command.key, command.uid)
     if command.returns is None:
-        session.write(b"* SEARCH%b\r\n" % b"".join([b" %d" % number for number in numbers]))
+        session.write(b"* SEARCH%b\r\n" % spaced(numbers))
     else:
         session.write(_extended(session.tag, command, numbers))
     return COMPLETED
+
+
+def spaced(numbers: Sequence[int]) -> bytes:
+    """Return numbers, each with a space before it. One format of all is twice as fast as one of each."""
+    return (b" %d" * len(numbers)) % tuple(numbers)
 
 
 async def found(session: Session, key: SearchKey, uid: bool) -> Sequence[int]:

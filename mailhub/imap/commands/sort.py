@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from mailhub.imap.commands.search import found_uids
+from mailhub.imap.commands.search import found_uids, spaced
 from mailhub.imap.selected import Selected
 from mailhub.message import known, threads
 from mailhub.message.sortkeys import SortKeys, parse_sort_keys
@@ -49,7 +49,7 @@ async def sort(session: Session, command: wire.Sort) -> bytes:
     text = answers.get((command.criteria, command.uid)) if whole else None
     if text is None:
         order = await _order(session, snapshot, uids, command.criteria)
-        text = b"".join([b" %d" % number for number in (order if command.uid else view.numbered(order))])
+        text = spaced(order if command.uid else view.numbered(order))
         if whole and len(order) == len(uids):
             answers.keep((command.criteria, command.uid), text)
     session.write(b"* SORT%b\r\n" % text)
