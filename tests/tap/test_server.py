@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import imaplib
 import json
 import os
 import select
@@ -13,6 +14,7 @@ import sys
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.cli.command import mailhub
 from tests.server import SERVICES, Server, failed_start, scratch
 
 
@@ -96,6 +98,32 @@ class Running(SynchronousTestCase):
         self.assertFalse(self.server.ready_file.exists())
         self.assertIn("Server Shut Down", self.server.text())
         self.assertNotIn("Traceback", self.server.text())
+
+
+class Stopping(SynchronousTestCase):
+    """A stop while work is under way."""
+
+    def test_lock_of_another_program(self) -> None:
+        """A write that waits for another program's lock does not hold a stop for longer than server.shutdown_seconds;
+        it was not acknowledged."""
+        config = "[server]\nshutdown_seconds = 0.5\n[store]\nlock_seconds = 1000\n[listen]\n"
+        config += "".join(f"{service} = 0\n" for service in SERVICES)
+        server = Server(scratch(self), config=config).start()
+        self.addCleanup(server.stop)
+        mailhub("mailbox", "list", "ann", "--data", str(server.data))
+        lock = server.maildir("ann") / "dovecot-uidlist.lock"
+        lock.write_text(f"{os.getpid()}:{socket.gethostname()}")
+        with socket.create_connection(("127.0.0.1", server.port("imap")), 10) as client:
+            client.sendall(b"a LOGIN ann pass\r\nb APPEND INBOX {14+}\r\nSubject: x\r\n\r\n\r\n")
+            said = b""
+            while b"a OK" not in said:
+                said += client.recv(1000)
+            # Another session's turn comes after the APPEND was taken up.
+            imaplib.IMAP4("127.0.0.1", server.port("imap"), 30).login("bob", "pass")
+            server.stop()
+            said += b"".join(iter(lambda: client.recv(1000), b""))
+        self.assertNotIn(b"b OK", said)
+        self.assertIn("took too long", server.text())
 
 
 class Listening(SynchronousTestCase):
