@@ -57,9 +57,11 @@ def split_fields(data: bytes, start: int, end: int) -> list[Field]:
 
 
 def _name(raw: bytes, at: int) -> bytes:
-    """Return the name of a field whose first colon is at `at`, or empty if that is not in its first line."""
+    """Return the name of a field whose first colon is at `at`, or empty if that is not in its first line.
+
+    A NUL ends the name (as in Dovecot)."""
     name = raw[:at].lower() if at >= 0 else b""
-    return b"" if b"\n" in name else name.rstrip(b" \t")
+    return b"" if b"\n" in name else name.rstrip(b" \t").partition(b"\0")[0]
 
 
 def field_value(raw: bytes) -> bytes:

@@ -25,11 +25,11 @@ def nstring(value: bytes | None) -> bytes:
 
 
 def unfolded(value: bytes | None) -> bytes | None:
-    """Take the line ends out of a field value and show NUL as U+FFFD."""
+    """Take the line ends out of a field value, make a lone CR a space, and show NUL as U+FFFD."""
     if value is None:
         return None
     if b"\n" in value or b"\r" in value:
-        value = value.replace(b"\n", b"").replace(b"\r", b"")
+        value = value.replace(b"\r\n", b"").replace(b"\n", b"").replace(b"\r", b" ")
     return value.replace(b"\0", b"\xef\xbf\xbd") if b"\0" in value else value
 
 

@@ -11,9 +11,9 @@ import re
 
 from mailhub.message.addresses import parse_addresses
 from mailhub.message.folding import fold, fold_bytes
-from mailhub.message.headers import values
+from mailhub.message.headers import field_value, values
 from mailhub.message.message import Message
-from mailhub.message.params import ContentType
+from mailhub.message.params import ContentType, parse_content_type
 from mailhub.message.rfc822 import is_atom
 from mailhub.message.structure import MULTIPART, RFC822, Part
 from mailhub.message.transfer import decode_leniently, encoding_of
@@ -45,11 +45,17 @@ def _gather(data: bytes, part: Part, found: list[bytes], headers: bool) -> None:
         for child in part.children:
             _gather(data, child, found, headers)
         return
-    content_type = part.type
+    content_type = _last_type(part)
     if content_type is None or (content_type.main.lower() in (b"text", b"message") and content_type.sub):
         text = part_text(data, part, content_type)
         if text:
             found.append(text)
+
+
+def _last_type(part: Part) -> ContentType | None:
+    """Return the part's Content-Type; of several the last, unlike in BODYSTRUCTURE (as in Dovecot)."""
+    found = [raw for name, raw in part.fields if name == b"content-type"]
+    return part.type if len(found) < 2 else parse_content_type(field_value(found[-1]))
 
 
 def part_text(data: bytes, part: Part, content_type: ContentType | None) -> bytes:

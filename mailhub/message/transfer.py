@@ -7,7 +7,7 @@ import re
 from enum import Enum
 
 from mailhub.message.headers import Field, field_value
-from mailhub.message.rfc822 import Scanner
+from mailhub.message.rfc822 import END, MORE, Scanner
 
 _SPACE = b" \t\r\n"
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -35,17 +35,24 @@ _KNOWN = {
 
 
 def encoding_of(fields: list[Field]) -> Encoding:
-    """Return what the first Content-Transfer-Encoding among `fields` says. A MIME-Version is not asked for."""
-    for name, raw in fields:
+    """Return what the last Content-Transfer-Encoding among `fields` says. A MIME-Version is not asked for.
+
+    A ";" may stand behind the word, anything else makes it unknown (as in Dovecot's decoder; BODYSTRUCTURE differs)."""
+    for name, raw in reversed(fields):
         if name == b"content-transfer-encoding":
             value = field_value(raw)
             known = _KNOWN.get(value.lower())
-            if known is None:
-                scanner = Scanner(value)
-                scanner.skip()
-                known = _KNOWN.get(scanner.mime_token()[0].lower(), Encoding.UNKNOWN)
-            return known
+            return _odd_encoding(value) if known is None else known
     return Encoding.IDENTITY
+
+
+def _odd_encoding(value: bytes) -> Encoding:
+    scanner = Scanner(value)
+    scanner.skip()
+    token, state = scanner.mime_token()
+    if state == END or (state == MORE and scanner.peek() == b";"):
+        return _KNOWN.get(token.lower(), Encoding.UNKNOWN)
+    return Encoding.UNKNOWN
 
 
 def decode_strictly(data: bytes, encoding: Encoding) -> bytes | None:

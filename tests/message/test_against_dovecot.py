@@ -215,6 +215,8 @@ BINARIES = (
     b"MIME-Version: 1.0\nContent-Transfer-Encoding: foo bar\n\nfoo\n",
     b"MIME-Version: 1.0\nContent-Transfer-Encoding: \n\nx\n",
     b"Content-Transfer-Encoding: base64\n\nZm9v\n",
+    b"Content-Transfer-Encoding: base64 ; x\n\nZm9v\n",
+    b"Content-Transfer-Encoding: base64\nContent-Transfer-Encoding: quoted-printable\n\nYW=41=\n",
     b"MIME-Version: 1.0\nContent-Type: message/rfc822\n\nContent-Transfer-Encoding: base64\nSubject: x\n\nZm9v\n",
     b"MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\npre\n--b\nContent-Transfer-Encoding: base64\nX: y\n\n"
     b"aGVsbG8ACndvcmxk\n--b\nContent-Transfer-Encoding: quoted-printable\n\na=3Db soft=\nx  \ny\n--b\n\nplain\n--b--\nepi\n",
@@ -273,6 +275,20 @@ class SearchTests(SynchronousTestCase):
     def test_text(self) -> None:
         """RFC 3501 6.4.4, RFC 2047, RFC 5051: header words, transfer encodings and charsets are decoded."""
         self.compare(SEARCHED, QUERIES)
+
+    def test_mutations(self) -> None:
+        """RFC 3501 6.4.4: what is searched of broken messages, and what is not."""
+        self.compare(
+            mutations(MUTATIONS, SEED + 2),
+            [
+                *(
+                    f"BODY {word}"
+                    for word in ("x", "foo", "body", "inner", "hello", "soft", '"é"', "=", "leaf", '"--"')
+                ),
+                *(f"TEXT {word}" for word in ("subject", '"content-type"', "boundary", "cut", "epi", "pre")),
+                *("SUBJECT x", 'SUBJECT "IMAP4rev1 WG"', "HEADER content-type text", "HEADER From gray"),
+            ],
+        )
 
     def test_sent_dates(self) -> None:
         """RFC 3501 6.4.4, RFC 5322 4.3: SENTON compares the date as written; a broken one is 1-Jan-1970.
