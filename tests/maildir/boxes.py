@@ -26,15 +26,23 @@ T = TypeVar("T")
 MAIL = b"Subject: hello\n\nHello, world.\n"
 
 
+Hook = Callable[[str, bytes], None]
+
+
 class HookedDisk(Disk):
-    """Calls `hook(operation, path)` before each change; it may raise OSError or play another program."""
+    """Calls a hook with operation and path before each change; it may raise OSError or play another program."""
 
     def __init__(self) -> None:
         super().__init__(fsync=False)
-        self.hook: Callable[[str, bytes], None] = lambda operation, path: None
+        self._hooks: list[Hook] = []  # a list, because like() makes copies
+
+    def hook(self, hook: Hook | None) -> None:
+        """Use another hook from now on, also in copies of this disk; None for none."""
+        self._hooks[:] = [] if hook is None else [hook]
 
     def before(self, operation: str, path: bytes) -> None:
-        self.hook(operation, path)
+        for hook in self._hooks:
+            hook(operation, path)
 
 
 class BoxCase(SynchronousTestCase):
