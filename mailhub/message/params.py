@@ -25,6 +25,7 @@ _PARAM = re.compile(
     rb";[ \t\r\n]*([!#$%&'*+\-.0-9A-Z^_`a-z{|}~\x80-\xff]+)[ \t\r\n]*=[ \t\r\n]*"
     rb"(?:\"([^\"\\\r\n\x00]*)\"|([!#$%&'*+\-.0-9A-Z^_`a-z{|}~\x80-\xff]+))[ \t\r\n]*(?=;|\Z)"
 )
+_TOKEN = re.compile(rb"[!#$%&'*+\-.0-9A-Z^_`a-z{|}~\x80-\xff]+")
 _PIECE = re.compile(rb"([^*]*)\*([0-9]*)(\*?)\Z")
 
 
@@ -78,6 +79,8 @@ _remembered = lru_cache(maxsize=1024)(_parse_content_type)
 
 def parse_encoding(value: bytes) -> bytes | None:
     """Parse a Content-Transfer-Encoding value: one token as written, or None if it is anything else."""
+    if _TOKEN.fullmatch(value):
+        return value
     scanner = Scanner(value)
     scanner.skip()
     token, state = scanner.mime_token()
