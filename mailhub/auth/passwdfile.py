@@ -24,12 +24,12 @@ from typing import Any
 from attrs import Factory, field, frozen
 from twisted.cred.credentials import IUsernameHashedPassword, IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from mailhub.auth import names, schemes
-from mailhub.auth.credentials import ApopCredentials, UnknownUser
+from mailhub.auth.credentials import ApopCredentials, PasswordCredentials, UnknownUser
 from mailhub.auth.interfaces import Peer
 from mailhub.auth.users import IUserSource
 from mailhub.concurrency.pool import IThreads
@@ -37,6 +37,10 @@ from mailhub.store.errors import Unavailable
 from mailhub.store.model import UserEntry
 
 _PAM_PWDFILE = re.compile(r"([^{$].*)\[(\d+)\]", re.DOTALL)
+
+
+_NOBODY = "$6$nobody$" + "." * 86
+"""A hash that no password has, as costly to check as those that `mailhub user` makes."""
 
 
 @frozen
@@ -142,7 +146,11 @@ class PasswdFile:
         return self._threads.call(lambda: self._checked(credentials))
 
     def lookup(self, name: str) -> Deferred[UserEntry | None]:
-        return self._threads.call(lambda: self._found(name))
+        try:
+            unchanged = self._stamp() == self._table.stamp
+        except OSError:
+            unchanged = False
+        return succeed(self._found(name)) if unchanged else self._threads.call(lambda: self._found(name))
 
     def _found(self, name: str) -> UserEntry | None:
         entry = self._current().entries.get(names.normal(name, self._lowercase) or "")
@@ -152,6 +160,9 @@ class PasswdFile:
         """Return the user these credentials are of. Runs in a thread. Raises UnauthorizedLogin."""
         entry = self._current().entries.get(credentials.username)
         if entry is None:
+            if isinstance(credentials, PasswordCredentials):
+                # As slow as for a user that exists, so that the time does not tell who does.
+                schemes.verify(credentials.password, _NOBODY)
             raise UnknownUser
         try:
             allowed = self._allowed(entry, credentials.peer) and self._matches(entry, credentials)
@@ -176,11 +187,14 @@ class PasswdFile:
             return "nopassword" in entry.extra
         return schemes.verify(credentials.password, entry.password, credentials.username)
 
+    def _stamp(self) -> tuple[int, int, int]:
+        status = os.stat(self._path)
+        return status.st_mtime_ns, status.st_size, status.st_ino
+
     def _current(self) -> _Table:
         """Return the file as it is now. Raises Unavailable."""
         try:
-            status = os.stat(self._path)
-            stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
+            stamp = self._stamp()
             if stamp != self._table.stamp:
                 self._table = self._parsed(self._path.read_bytes(), stamp)
         except OSError as error:
