@@ -45,7 +45,7 @@ class Watcher:
         for directory in directories:
             try:
                 handles.append(inotify.add(directory))
-            except (OSError, ValueError) as error:
+            except OSError as error:
                 self._tell(str(error))
                 self.unwatch(handles)
                 return None
@@ -69,7 +69,7 @@ class Watcher:
         if self._inotify is None and IReactorFDSet.providedBy(self._reactor):
             try:
                 self._inotify = _open(self._reactor, self._happened)
-            except (ImportError, OSError) as error:
+            except Exception as error:  # whatever it is, mail is served without
                 self._tell(str(error))
         return self._inotify
 
@@ -101,10 +101,10 @@ def _open(reactor: Any, happened: Callable[[set[int]], None]) -> Any:
 
         def add(self, directory: bytes) -> int:
             """Watch a directory; return its number."""
-            handle = cast("Any", self).watch(FilePath(directory), mask=mask)
-            if handle is None or handle < 0:
-                raise OSError("no more watches")
-            return int(handle)
+            try:
+                return int(cast("Any", self).watch(FilePath(directory), mask=mask))
+            except Exception as error:  # Twisted's INotifyError, which has no public name
+                raise OSError("a directory cannot be watched") from error
 
         def remove(self, handle: int) -> None:
             """Stop watching."""
