@@ -6,6 +6,7 @@ Timings in tagged answers are Dovecot's form "(0.001 + 0.000 secs)."; said() tak
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -14,9 +15,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailhub.auth.anypassword import AnyPassword
 from mailhub.auth.login import Login
+from mailhub.concurrency.pool import InlinePool
 from mailhub.config.settings import AuthSettings, ImapSettings, StoreSettings
 from mailhub.imap.protocol import ImapFactory
+from mailhub.maildir.store import MaildirStore
 from mailhub.memory.store import MemoryStore
+from mailhub.store.interfaces import IMessageStore
 
 _TIMING = re.compile(rb" \([0-9. +]+ secs\)\.(?=\r\n)")
 _NUMBERS = re.compile(rb"UIDVALIDITY [0-9]+|(?<=UID )[0-9]{9,}")
@@ -108,8 +112,8 @@ class World:
     def __init__(self, imap: ImapSettings | None = None, tls: Any = None, **store: Any) -> None:
         self.clock = Clock()
         self.clock.advance(1_600_000_000)
-        self.store_settings = StoreSettings(kind="memory", **store)
-        self.store = MemoryStore(clock=self.clock, settings=self.store_settings)
+        self.store_settings = StoreSettings(**store)
+        self.store = self.make_store()
         auth = AuthSettings(password="pass")
         self.login = Login(reactor=self.clock, store=self.store, users=AnyPassword("pass"), settings=auth)
         self.factory = ImapFactory(
@@ -119,6 +123,10 @@ class World:
             tls=tls,
             message_limit=self.store_settings.message_limit,
         )
+
+    def make_store(self) -> IMessageStore:
+        """Make the store that the server stands before."""
+        return MemoryStore(clock=self.clock, settings=self.store_settings)
 
     def connect(self, host: str = "127.0.0.1") -> Client:
         """Connect; the greeting is not read yet."""
@@ -132,6 +140,19 @@ class World:
         if mailbox is not None:
             client.ok(f"SELECT {mailbox}")
         return client
+
+
+class MaildirWorld(World):
+    """The same on a Maildir store under `folder`, whose threads run in place."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        super().__init__(fsync="never")
+
+    def make_store(self) -> IMessageStore:
+        return MaildirStore(
+            reactor=self.clock, threads=InlinePool(), settings=self.store_settings, data=str(self.folder)
+        )
 
 
 class Conversation(SynchronousTestCase):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.imap.conversation import World
+from tests.imap.conversation import MaildirWorld, World
 from tests.peer import Dovecot
 
 MAIL = (
@@ -192,8 +192,11 @@ class Differences(SynchronousTestCase):
             process.stdin.close()
         return said
 
+    def world(self) -> World:
+        return World()
+
     def by_mailhub(self, commands: list[str]) -> bytes:
-        client = World().user("u")
+        client = self.world().user("u")
         for at, command in enumerate(commands):
             client.send(f"t{at} {command}\r\n".encode())
         return client.raw()
@@ -225,6 +228,17 @@ class Differences(SynchronousTestCase):
     def test_mailboxes(self) -> None:
         """Names, listing, subscriptions (RFC 3501 section 6.3, RFC 5258)."""
         self.same("mailboxes")
+
+
+class MaildirDifferences(Differences):
+    """The same with mailhub's Maildir store."""
+
+    def world(self) -> World:
+        base = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, base, True)
+        world = MaildirWorld(base)
+        self.addCleanup(world.store.close)
+        return world
 
 
 def comparable(answers: bytes) -> list[str]:
