@@ -19,6 +19,7 @@ from enum import Enum
 from typing import Any, TypeVar
 from typing import Protocol as Shape
 
+from OpenSSL import SSL
 from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.error import ConnectionDone
@@ -43,6 +44,9 @@ COMMANDS_A_TURN = 256
 
 CLOSE_SECONDS = 10.0
 """How long the peer may take to read the last answers before the connection is cut."""
+
+SILENT_SECONDS = 1.0
+"""The same for a peer that was silent for too long: it may hang in a TLS handshake."""
 
 
 class Reason(Enum):
@@ -104,6 +108,7 @@ class Conversation(Protocol):
         self._lost = False
         self._done = False
         self._turns = 0
+        self._close_seconds = CLOSE_SECONDS
         self._active = 0.0
         self._timer: Any = None
 
@@ -223,6 +228,9 @@ class Conversation(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._lost = True
+        fault = tls_fault(reason)
+        if fault:
+            self.log.info("TLS with {host} failed: {fault}", host=self.host or "unix", fault=fault)
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self.gate.stopProducing()
@@ -263,6 +271,7 @@ class Conversation(Protocol):
             # While the server is at work, the silence is its own.
             self._timer = self._reactor.callLater(left if left > 0 else self._timeout, self._tick)
         elif self._waiter is not None:
+            self._close_seconds = SILENT_SECONDS
             self._interrupt(Reason.IDLE)
         else:
             self.transport.abortConnection()
@@ -283,9 +292,18 @@ class Conversation(Protocol):
         if self._lost:
             self._ended()
             return
-        self._timer = self._reactor.callLater(CLOSE_SECONDS, self.transport.abortConnection)
+        self._timer = self._reactor.callLater(self._close_seconds, self.transport.abortConnection)
         self.transport.unregisterProducer()
         self.transport.loseConnection()
+
+
+def tls_fault(reason: Failure) -> str:
+    """Return what was wrong with TLS if that is why a connection was lost; "" otherwise."""
+    error = reason.value
+    # Its subclasses say that the peer closed TLS, or the connection.
+    if type(error) is not SSL.Error:
+        return ""
+    return ", ".join(str(fault[-1]) for fault in error.args[0]) if error.args else "unknown"
 
 
 def whence(peer: Any) -> tuple[str, bool]:

@@ -13,6 +13,7 @@ from twisted.internet.tcp import Connection as TcpConnection
 from twisted.python.failure import Failure
 
 from mailhub.auth.interfaces import ILogin, Peer
+from mailhub.concurrency.conversation import tls_fault
 from mailhub.concurrency.flow import Gate
 from mailhub.config.settings import ImapSettings
 from mailhub.imap.capabilities import Capabilities
@@ -28,7 +29,7 @@ READ_AHEAD = 256 * 1024
 LINGER = 30.0
 """Seconds a client may take to read the end of a closed session."""
 HURRY = 1.0
-"""The same when the server stops."""
+"""The same when the server stops, and for a client that was silent for too long: it may hang in a TLS handshake."""
 READ_TIMEOUT = 300.0
 """Seconds a client may leave answers unread."""
 
@@ -49,6 +50,7 @@ class ImapProtocol(Protocol):
         self._parts: list[bytes] = []
         self._size = 0
         self._reading = True
+        self._linger = LINGER
         self._connected = False
         self._began = self._active = 0.0
         self._timer: Any = None
@@ -94,6 +96,10 @@ class ImapProtocol(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._connected = False
+        fault = tls_fault(reason)
+        if fault:
+            host = self.session.peer.host if self.session is not None else "a client"
+            Session.log.info("TLS with {host} failed: {fault}", host=host or "unix", fault=fault)
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._gate.stopProducing()
@@ -138,7 +144,7 @@ class ImapProtocol(Protocol):
             self._timer.cancel()
         if self._connected:
             self.transport.unregisterProducer()
-            self._timer = self._clock.callLater(LINGER, self._abort)
+            self._timer = self._clock.callLater(self._linger, self._abort)
             self.transport.loseConnection()
         self._settle()
         if isinstance(result, Failure):
@@ -173,6 +179,7 @@ class ImapProtocol(Protocol):
         if due > now:
             self._timer = self._clock.callLater(due - now, self._check)
         elif self._gate.open:
+            self._linger = HURRY
             session.close("Disconnected for inactivity.")
         else:
             self._abort()

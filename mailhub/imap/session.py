@@ -124,7 +124,8 @@ class Session:
         except (ConnectionDone, ConnectionLost):
             pass
         except Disconnect as reason:
-            self.log.info("IMAP session of {user} ended: {reason}", user=self.user or "nobody", reason=reason)
+            who = self.user or f"nobody from {self.peer.host or 'unix'}"
+            self.log.info("IMAP session of {user} ended: {reason}", user=who, reason=reason)
             self._bye(str(reason))
         except Exception:
             self.log.failure("IMAP session of {user} failed", user=self.user)
