@@ -1,0 +1,1 @@
+"""What strangers send: every answer is a reason, and nobody else notices."""
