@@ -137,7 +137,7 @@ class Maildrop:
         self._last_opened = number
         body = self._opened.pop(number, None)
         if body is None:
-            raise Refused("Message not found.")
+            raise Refused(f"Message {number} expunged.")
         return body
 
     async def update(self) -> int:

@@ -151,7 +151,7 @@ class SessionTests(Pop3TestCase):
         first(b"DELE 1\r\nQUIT\r\n")
         self.add(HI)
         self.assertEqual(second(b"STAT\r\n"), b"+OK 2 48\r\n")
-        self.assertEqual(second(b"RETR 1\r\n"), b"-ERR Message not found.\r\n")
+        self.assertEqual(second(b"RETR 1\r\n"), b"-ERR Message 1 expunged.\r\n")
         self.assertEqual(second(b"RETR 2\r\n")[:4], b"+OK ")
         self.assertEqual(second(b"DELE 1\r\nQUIT\r\n")[-5:], b"ted.\r\n"[-5:])
         self.assertEqual(self.login()(b"STAT\r\n"), b"+OK 2 48\r\n")
