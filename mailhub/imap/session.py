@@ -113,6 +113,8 @@ class Session:
         self._turn_began = 0.0
         self._gone = False
         self._tls_wanted = False
+        self._holding = False
+        """EXPUNGE may not be sent: answers with message numbers are waiting."""
 
     # What the protocol calls.
 
@@ -351,7 +353,7 @@ class Session:
     async def _tell_after(self, row: Row, command: Any) -> None:
         view = self.view
         if view is not None and view.changed:
-            await self.tell(row.expunge or getattr(command, "uid", False))
+            await self.tell((row.expunge or getattr(command, "uid", False)) and not self._holding)
 
     def _allow(self, row: Row, command: Any) -> None:
         """Raise Bad if `command` may not be used now."""
@@ -397,7 +399,9 @@ class Session:
             if not self.gate.open:
                 await self.breathe()
             if answer is None:
+                self._holding = at != last
                 await self._perform(tag, command, alone=True)
+                self._holding = False
                 continue
             self.write(answer.untagged)
             if at == last:

@@ -138,6 +138,23 @@ class FetchTests(Conversation):
         self.assertEqual(said[-2], "* 1 FETCH (UID 1 FLAGS (\\Seen))")
         self.assertEqual(client.ok("SEARCH SEEN"), ["* SEARCH 1 2"])
 
+    def test_no_expunge_between_answers_made_together(self) -> None:
+        """UID FETCHes that were run together keep their numbers, though a large message between them is sent alone."""
+        client, other = self.session(None), self.session(None)
+        client.append("x")
+        client.append("y")
+        client.append("z" * 300_000)
+        client.append("w")
+        for one in (client, other):
+            one.ok("SELECT INBOX")
+        client.raw()
+        other.ok("STORE 1 +FLAGS.SILENT (\\Deleted)")
+        other.ok("EXPUNGE")
+        client.send(b"a UID FETCH 2 BODY.PEEK[]\r\nb UID FETCH 3 BODY.PEEK[]\r\nc UID FETCH 4 BODY.PEEK[]\r\n")
+        said = client.said()
+        self.assertIn("* 4 FETCH (UID 4 BODY[] {1}", said)
+        self.assertEqual(said[-3:-1], ["* 1 EXPUNGE", "* 3 RECENT"])
+
 
 class SearchTests(Conversation):
     def test_keys(self) -> None:
