@@ -76,8 +76,7 @@ class MaildirMailbox:
         self._lost: str | None = None
         self._watches: list[int] | None = None
         self._timer: Any = None
-        self._looking = False
-        self._look_once_more = False
+        self._heard = False
 
     # Being open
 
@@ -277,8 +276,13 @@ class MaildirMailbox:
             self.snapshot = batch.snapshot
             self._notifier.publish(batch)
         self.snapshot = state.snapshot
-        if state.unverified and self._watches is not None:
-            self._look_later((verify_at(state) - time.time_ns()) / 1e9)
+        if self._watches is not None:
+            if self._heard:
+                # The job that ends now still holds the lane.
+                self._heard = False
+                self._means.reactor.callLater(0, self._touched)
+            if state.unverified:
+                self._look_later((verify_at(state) - time.time_ns()) / 1e9)
 
     def _unchanged(self) -> bool:
         """Whether the disk looks as it did. The lane is free."""
@@ -339,23 +343,13 @@ class MaildirMailbox:
             self._look_later(POLL_SECONDS)
 
     def _touched(self) -> None:
-        """Something happened in the folders."""
-        if self._looking:
-            self._look_once_more = True
+        """Something happened in the folders. If we are at work there, it was most likely we: look when that is done."""
+        if self._lane.busy:
+            self._heard = True
             return
-        self._looking = True
-        self.refresh().addCallbacks(self._looked, self._failed).addBoth(self._look_ended)
-
-    def _looked(self, _: Snapshot) -> None:
-        state = self._state
-        if state.unverified and self._watches is not None:
-            self._look_later((verify_at(state) - time.time_ns()) / 1e9)
-
-    def _look_ended(self, _: object) -> None:
-        self._looking = False
-        if self._look_once_more:
-            self._look_once_more = False
-            self._touched()
+        self._heard = False
+        if self._lost is None and not self._unchanged():
+            self.refresh().addCallbacks(lambda _: None, self._failed)
 
 
 def _nothing() -> None:
