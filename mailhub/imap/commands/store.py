@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 SMALL = 64
 """STOREs that name so many messages or more are run alone."""
+BATCH = 2000
+"""Answers rendered at a time."""
 COMPLETED = b"Store completed"
 IGNORED = b"Store ignored with read-only mailbox"
 _OPS = {"+": FlagOp.ADD, "-": FlagOp.REMOVE, "=": FlagOp.REPLACE}
@@ -39,7 +41,11 @@ async def store(session: Session, command: wire.Store) -> bytes:
     if view.read_only:
         return IGNORED
     (outcome,) = await _change(session, [_edit(command, chosen)])
-    session.write(_answer(view, command, chosen, outcome))
+    session.write(view.keyword_lines())
+    shown = _shown(view, command, chosen, outcome)
+    for start in range(0, len(shown), BATCH):
+        session.write(view.flags_answer(shown.part(start, start + BATCH), command.uid))
+        await session.breathe()
     if outcome.gone and not command.uid:
         raise _GONE
     return COMPLETED
@@ -102,9 +108,13 @@ def _uids(uids: Iterable[int]) -> Sequence[Uid]:
 
 def _answer(view: Selected, command: wire.Store, chosen: Chosen, outcome: FlagOutcome) -> bytes:
     """Return the untagged FETCHes: for messages that changed, as Dovecot does; none if .SILENT."""
-    keywords = view.keyword_lines()
+    return view.keyword_lines() + view.flags_answer(_shown(view, command, chosen, outcome), command.uid)
+
+
+def _shown(view: Selected, command: wire.Store, chosen: Chosen, outcome: FlagOutcome) -> Chosen:
+    """Return the messages whose flags are told."""
     if command.silent or not outcome.changed:
-        return keywords
+        return Chosen((), ())
     changed = chosen if len(outcome.changed) == len(chosen) else view.chosen(outcome.changed)
     view.shown(changed.uids)
-    return keywords + view.flags_answer(changed, command.uid)
+    return changed
