@@ -12,6 +12,10 @@ import re
 Field = tuple[bytes, bytes]
 """A field: its name in lower case (empty if its first line has no colon), and all its octets without the last CRLF."""
 
+HEADER_LIMIT = 4 * 1024 * 1024
+"""Octets of all headers of a message that are looked at. Objects made of fields, addresses or parameters take up to
+forty times the memory of their octets, so a message that is all header would take gigabytes."""
+
 _FIELD_END = re.compile(rb"\r\n(?![ \t])")
 
 _COMMON = {
@@ -36,8 +40,11 @@ def header_end(data: bytes, start: int = 0) -> int:
     return len(data) if found < 0 else found + 4
 
 
-def split_fields(data: bytes, start: int, end: int) -> list[Field]:
-    """Cut data[start:end], a header with or without its empty line, into fields, in order."""
+def split_fields(data: bytes, start: int, end: int, limit: int = HEADER_LIMIT) -> list[Field]:
+    """Cut data[start:end], a header with or without its empty line, into fields, in order.
+
+    What is behind the first `limit` octets is passed over."""
+    end = min(end, start + limit)
     if end - start <= 2 and data.startswith(b"\r\n", start):
         return []
     block = data[start:end]

@@ -172,7 +172,7 @@ def _join_pieces(found: list[tuple[bytes, bytes]]) -> Params:
         if match is None:
             if b"*" in key and key[key.index(b"*") + 1 :]:
                 digits = re.match(rb"[0-9]*", key[key.index(b"*") + 1 :])
-                index = int(digits[0] or b"0") & 0xFFFFFFFF if digits else 0
+                index = int(digits[0][-12:] or b"0") & 0xFFFFFFFF if digits else 0
             whole.append((key, value))
             continue
         name, digits_text, star = match.groups()

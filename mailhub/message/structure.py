@@ -14,12 +14,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from mailhub.message.headers import Field, field_value, split_fields
+from mailhub.message.headers import HEADER_LIMIT, Field, field_value, split_fields
 from mailhub.message.params import ContentType, parse_content_type
 
 MAX_DEPTH = 100
 MAX_PARTS = 10_000
 _MAX_BOUNDARY = 80
+_LEAST_HEADER = 1024
+"""Octets of a part's header that are looked at even where HEADER_LIMIT is used up."""
 
 _DASHES = re.compile(rb"\n--")
 
@@ -58,7 +60,7 @@ def parse_structure(data: bytes, fields: list[Field]) -> Part:
 
 
 class _Parser:
-    __slots__ = ("blank", "count", "dashes", "data", "lines", "open", "size", "texts")
+    __slots__ = ("blank", "count", "dashes", "data", "lines", "open", "room", "size", "texts")
 
     def __init__(self, data: bytes) -> None:
         self.data = data
@@ -72,6 +74,8 @@ class _Parser:
         """The same for the first line that begins with "--"; `lines` gives those behind it."""
         self.lines: Iterator[re.Match[bytes]] | None = None
         self.count = 1
+        self.room = HEADER_LIMIT
+        """Octets of headers that will still be looked at."""
 
     def parse(self, fields: list[Field]) -> Part:
         root = Part(None, 0)
@@ -111,10 +115,10 @@ class _Parser:
         line = self._next_boundary(start, end) if self.open else -1
         if line >= 0:
             part.body = max(line - 2, start)
-            _describe(part, split_fields(data, start, part.body), self.count >= MAX_PARTS)
+            _describe(part, self._fields(part), self.count >= MAX_PARTS)
             return line
         part.body = end
-        _describe(part, split_fields(data, start, end) if part.parent else part.fields, self.count >= MAX_PARTS)
+        _describe(part, self._fields(part) if part.parent else part.fields, self.count >= MAX_PARTS)
         if part.kind == MULTIPART and complete and part.type is not None:
             boundary = part.type.param(b"boundary")
             if boundary is not None:
@@ -125,6 +129,12 @@ class _Parser:
                 part.body = end - 2
                 return end
         return -1
+
+    def _fields(self, part: Part) -> list[Field]:
+        """Return the fields of a part whose header was found, and charge them to the message."""
+        limit = max(self.room, _LEAST_HEADER)
+        self.room -= part.body - part.start
+        return split_fields(self.data, part.start, part.body, limit)
 
     def _body(self, part: Part, resume: int) -> Part | None:
         """Go from `resume`, in the body of `part`, to the next part; return that, or None at the end."""
