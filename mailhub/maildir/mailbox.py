@@ -55,6 +55,9 @@ U = TypeVar("U")
 
 _COPY_TRIES = 6
 
+STILL_SECONDS = 1.0
+"""How long the watcher's silence is believed without a look at the disk."""
+
 
 @implementer(IMailbox)
 class MaildirMailbox:
@@ -77,6 +80,7 @@ class MaildirMailbox:
         self._watches: list[int] | None = None
         self._timer: Any = None
         self._heard = False
+        self._still_until = 0.0
 
     # Being open
 
@@ -99,7 +103,7 @@ class MaildirMailbox:
     def refresh(self) -> Deferred[Snapshot]:
         if self._lost is not None:
             return fail(MailboxGone(self._lost))
-        if not self._lane.busy and self._state.opened and self._unchanged():
+        if not self._lane.busy and self._state.opened and (self._quiet() or self._unchanged()):
             return succeed(self.snapshot)
         return self._job(lambda: ensure_current(self._state), lambda _: self.snapshot)
 
@@ -207,7 +211,7 @@ class MaildirMailbox:
             try:
                 targets = await into.take(sources, self._state.key, origin)
             except Missed:
-                self._state.distrust()
+                await self._look_again()
                 continue
             return Copied(into.snapshot.uidvalidity, [source.uid for source in sources], targets)
         raise Unavailable("Messages are being changed by another program")
@@ -284,16 +288,28 @@ class MaildirMailbox:
             if state.unverified:
                 self._look_later((verify_at(state) - time.time_ns()) / 1e9)
 
+    def _quiet(self) -> bool:
+        """Whether the watcher has told of nothing since the last look, which is not long ago. What it does not tell
+        of is a change of the index by another process, and of the uidlist alone."""
+        watcher, state = self._means.watcher, self._state
+        if not self._watches or watcher is None or time.monotonic() > self._still_until:
+            return False
+        watcher.poll()
+        return self._still_until > 0 and state.index.stamp() == state.seen.index
+
     def _unchanged(self) -> bool:
         """Whether the disk looks as it did. The lane is free."""
         state = self._state
+        self._still_until = time.monotonic() + STILL_SECONDS
         seen = state.look()
         if not sound(state, seen):
+            self._still_until = 0.0
             return False
         if seen.index != state.seen.index:
             # Somebody wrote the index: this mailbox's part of it?
             modseq, recent = state.index.standing_now(state.key)
             if modseq > self.snapshot.highest_modseq or recent > self.snapshot.recent_from:
+                self._still_until = 0.0
                 return False
             state.seen = evolve(state.seen, index=seen.index)
         return True
@@ -301,6 +317,7 @@ class MaildirMailbox:
     def _look_again(self) -> Deferred[Snapshot]:
         """A file was not where it should be."""
         self._state.distrust()
+        self._still_until = 0.0
         return self.refresh()
 
     def _pause(self) -> Deferred[None]:
@@ -344,6 +361,7 @@ class MaildirMailbox:
 
     def _touched(self) -> None:
         """Something happened in the folders. If we are at work there, it was most likely we: look when that is done."""
+        self._still_until = 0.0
         if self._lane.busy:
             self._heard = True
             return
