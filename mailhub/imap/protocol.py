@@ -7,14 +7,16 @@ from typing import Any
 
 from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.interfaces import IAddress, ISSLTransport
+from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, ISSLTransport
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.tcp import Connection as TcpConnection
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from mailhub.auth.interfaces import ILogin, Peer
 from mailhub.concurrency.conversation import tls_fault
 from mailhub.concurrency.flow import Gate
+from mailhub.concurrency.pool import InlinePool, IThreads
 from mailhub.config.settings import ImapSettings
 from mailhub.imap.capabilities import Capabilities
 from mailhub.imap.session import Session, Surroundings
@@ -34,6 +36,7 @@ READ_TIMEOUT = 300.0
 """Seconds a client may leave answers unread."""
 
 
+@implementer(IHalfCloseableProtocol)
 class ImapProtocol(Protocol):
     """Carries octets between a transport and a session, and joins the answers of a turn into one write."""
 
@@ -93,6 +96,17 @@ class ImapProtocol(Protocol):
         if self._reading and not session.waiting and self.connection.buffered > READ_AHEAD:
             self._reading = False
             self.transport.pauseProducing()
+
+    def readConnectionLost(self) -> None:
+        """The client closed its end, as `printf ... | nc` does: it may still read."""
+        self.in_turn = True
+        if self.session is not None:
+            self.session.input_over()
+        self.in_turn = False
+        self.flush()
+
+    def writeConnectionLost(self) -> None:
+        self.transport.loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._connected = False
@@ -198,11 +212,15 @@ class ImapFactory(Factory):
         settings: ImapSettings,
         tls: Any = None,
         message_limit: int = 0,
+        threads: IThreads | None = None,
     ) -> None:
         """`tls` is the context factory for STARTTLS, or None where that is not offered (also on ports that begin
-        with TLS); `message_limit` in octets is announced by APPENDLIMIT and enforced, 0 for none."""
+        with TLS); `message_limit` in octets is announced by APPENDLIMIT and enforced, 0 for none;
+        `threads` are for sorting and threading large mailboxes, which are done in place without."""
         capabilities = Capabilities(settings.capabilities_off, message_limit)
-        self.around = Surroundings(reactor, login, settings, capabilities, message_limit, tls)
+        self.around = Surroundings(
+            reactor, login, settings, capabilities, message_limit, tls, InlinePool() if threads is None else threads
+        )
         self.sessions: set[Session] = set()
         self.protocols: set[ImapProtocol] = set()
         self._closing = False

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.task import deferLater
@@ -23,6 +23,7 @@ from twisted.logger import Logger
 
 from mailhub.auth.interfaces import ILogin, LoginError, Peer
 from mailhub.concurrency.flow import Gate
+from mailhub.concurrency.pool import InlinePool, IThreads
 from mailhub.config.settings import ImapSettings
 from mailhub.imap.answers import Answer
 from mailhub.imap.capabilities import Capabilities
@@ -76,6 +77,8 @@ class Surroundings:
     message_limit: int
     tls: Any = None
     """The context factory for STARTTLS, or None."""
+    threads: IThreads = field(factory=InlinePool)
+    """Where what takes long to work out is worked out."""
 
 
 class Session:
@@ -112,6 +115,7 @@ class Session:
         self._closing: str | None = None
         self._turn_began = 0.0
         self._gone = False
+        self._input_over = False
         self._tls_wanted = False
         self._holding = False
         """EXPUNGE may not be sent: answers with message numbers are waiting."""
@@ -143,6 +147,11 @@ class Session:
         """Octets came."""
         self.connection.receive(data)
         self._fresh = False
+        self._woken()
+
+    def input_over(self) -> None:
+        """The client sends no more; what it sent is still answered."""
+        self.connection.receive_eof()
         self._woken()
 
     def lost(self) -> None:
@@ -234,8 +243,7 @@ class Session:
             event = self._ahead.popleft() if self._ahead else self.connection.next_event()
             if not isinstance(event, Signal):
                 return event
-            if event is Signal.CLOSED:
-                raise ConnectionDone()
+            self._input_over = event is Signal.CLOSED
             await self.rest()
 
     def peek(self) -> Event | None:
@@ -243,6 +251,7 @@ class Session:
         if not self._ahead:
             event = self.connection.next_event()
             if isinstance(event, Signal):
+                self._input_over = event is Signal.CLOSED
                 return None
             self._ahead.append(event)
         return self._ahead[0]
@@ -251,7 +260,7 @@ class Session:
         """Wait until the client sends something or the session is woken otherwise, or for `most` seconds."""
         if self._closing is not None:
             raise Disconnect(self._closing)
-        if self._gone:
+        if self._gone or self._input_over:
             raise ConnectionDone()
         self.waiting = True
         self.link.flush()

@@ -45,7 +45,13 @@ def login_for(reactor: Any, store: IMessageStore, users: IUserSource, settings: 
 
 
 def protocols(
-    reactor: Any, store: IMessageStore, users: IUserSource, login: ILogin, settings: Settings, tls: Any
+    reactor: Any,
+    threads: IThreads,
+    store: IMessageStore,
+    users: IUserSource,
+    login: ILogin,
+    settings: Settings,
+    tls: Any,
 ) -> dict[str, Any]:
     """Return the protocol factories by name."""
     from mailhub.delivery.delivery import Delivery
@@ -55,7 +61,9 @@ def protocols(
 
     limit = settings.store.message_limit
     return {
-        "imap": ImapFactory(reactor=reactor, login=login, settings=settings.imap, tls=tls, message_limit=limit),
+        "imap": ImapFactory(
+            reactor=reactor, login=login, settings=settings.imap, tls=tls, message_limit=limit, threads=threads
+        ),
         "pop3": Pop3Factory(reactor=reactor, login=login, settings=settings.pop3, tls=tls),
         "lmtp": LmtpFactory(
             reactor=reactor,

@@ -118,7 +118,7 @@ class Mailhub(MultiService):
         self._store = message_store(reactor, self._threads, settings)
         users = user_sources(self._threads, settings)
         login = login_for(reactor, self._store, users, settings)
-        self._factories = protocols(reactor, self._store, users, login, settings, tls)
+        self._factories = protocols(reactor, self._threads, self._store, users, login, settings, tls)
 
     def _listen(self, listener: listeners.Listener, tls: Any) -> None:
         factory = self._factories[listener.service.removesuffix("s")]

@@ -223,6 +223,24 @@ class EndTests(Conversation):
         busy.callback(mailbox.snapshot)
         self.assertEqual(len(mailbox._notifier), 0)
 
+    def test_half_closed(self) -> None:
+        """A client that closes its end after its last command still gets all answers, also of slow ones."""
+        client = self.filled(1)
+        mailbox: Any = client.protocol.session.mailbox  # type: ignore[union-attr]
+        busy: Deferred[Any] = Deferred()
+        self.patch(Mailbox, "refresh", lambda _: busy)
+        client.send(b"a NOOP\r\nb NOOP\r\nc NOO")
+        client.protocol.readConnectionLost()
+        self.assertEqual(client.said(), [])
+        busy.callback(mailbox.snapshot)
+        self.assertEqual(client.said(), ["a OK NOOP completed", "b OK NOOP completed"])
+        self.assertTrue(client.wire.disconnecting)
+        for last in (b"", b"a IDLE\r\n", b"a APPEND INBOX {5+}\r\nx"):
+            client = self.session(None)
+            client.send(last)
+            client.protocol.readConnectionLost()
+            self.assertTrue(client.wire.disconnecting, last)
+
     def test_shutdown(self) -> None:
         """shutdown() says BYE to all and fires when they are gone."""
         clients = [self.world.connect(), self.session(None), self.session()]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import AsyncIterator, Callable, Hashable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import evolve
 
@@ -23,8 +23,12 @@ from mailhub.wire.imap import commands as wire
 if TYPE_CHECKING:
     from mailhub.imap.session import Session
 
+T = TypeVar("T")
+
 BATCH = 512
 """Messages read at a time."""
+MANY = 2000
+"""From so many messages on sorting and threading leave the reactor."""
 KEPT = 8
 """Orders and answers kept of one mailbox."""
 FEW = 50
@@ -64,11 +68,16 @@ async def thread(session: Session, command: wire.Thread) -> bytes:
     snapshot = view.latest
     answers = _Kept(snapshot.derived, "thread answers")
     whole = _is_whole(view, snapshot, uids)
-    text = answers.get((command.algorithm, command.uid)) if whole else None
+    text: bytes | None = answers.get((command.algorithm, command.uid)) if whole else None
     if text is None:
         rows, present = await _thread_rows(session, uids)
         numbers = present if command.uid else view.numbered(present)
-        text = threads.render(_ALGORITHMS[command.algorithm](rows), numbers.__getitem__)
+        algorithm = _ALGORITHMS[command.algorithm]
+
+        def rendered() -> bytes:
+            return threads.render(algorithm(rows), numbers.__getitem__)
+
+        text = await _worked_out(session, len(rows), rendered)
         if whole and len(present) == len(uids):
             answers.keep((command.algorithm, command.uid), text)
     session.write(b"* THREAD %b\r\n" % text)
@@ -118,11 +127,23 @@ async def _sorted(session: Session, uids: Sequence[int], criteria: Sequence[tupl
         keys = [parse_sort_keys(data) for data in records.facts[0]] if records.facts else []
         for column, (name, _) in zip(columns, criteria, strict=True):
             column.extend(_column(name, records, keys))
-    order = list(range(len(present)))
-    for column, (_, reverse) in reversed(list(zip(columns, criteria, strict=True))):
-        # A stable sort by the last criterion first; reverse=True keeps the order of equal ones.
-        order.sort(key=column.__getitem__, reverse=reverse)
-    return array("I", [present[at] for at in order])
+
+    def in_order() -> array[int]:
+        order = list(range(len(present)))
+        for column, (_, reverse) in reversed(list(zip(columns, criteria, strict=True))):
+            # A stable sort by the last criterion first; reverse=True keeps the order of equal ones.
+            order.sort(key=column.__getitem__, reverse=reverse)
+        return array("I", [present[at] for at in order])
+
+    return await _worked_out(session, len(present), in_order)
+
+
+async def _worked_out(session: Session, messages: int, work: Callable[[], T]) -> T:
+    """Return what `work()` returns; for many messages it is done in a thread, since it may take a second."""
+    if messages < MANY:
+        return work()
+    result: T = await session.around.threads.call(work)
+    return result
 
 
 def _wanted(criteria: Sequence[tuple[str, bool]]) -> Wanted:
