@@ -87,7 +87,7 @@ class Reader:
             dates=[dates.get(uid, 0) for uid in here] if wanted.dates else (),
             save_dates=[saved.get(uid, 0) for uid in here] if wanted.save_dates else (),
             facts=tuple(columns),
-            gone=[uid for uid in uids if uid not in {*here}] if here is not uids else (),
+            gone=_without(uids, here) if here is not uids else (),
         )
 
     async def _batch(self, batch: Sequence[Uid], wanted: Wanted) -> tuple[set[int], list[dict[int, bytes]]]:
@@ -228,6 +228,11 @@ class Reader:
             if fact in absent:
                 at = absent.index(fact)
                 values.update((uid, results[at]) for uid, results in found.facts.items())
+
+
+def _without(uids: Sequence[Uid], here: Sequence[Uid]) -> list[Uid]:
+    found = {*here}
+    return [uid for uid in uids if uid not in found]
 
 
 def _read_one(uid: int, path: bytes, facts: Sequence[Fact], content: bool) -> tuple[SizeRow, list[bytes]]:

@@ -29,7 +29,7 @@ from mailhub.maildir.filenames import arrival, split_info
 from mailhub.maildir.index import Known, Transaction
 from mailhub.maildir.keywords import Keywords
 from mailhub.maildir.scan import Differences, compare, quiet_after
-from mailhub.maildir.state import CUR, NEW, Seen, State
+from mailhub.maildir.state import CUR, NEW, TMP, Seen, State
 from mailhub.maildir.uidlist import Record, UidListDamaged, new_uidlist
 from mailhub.store import snapshots
 from mailhub.store.changes import Added, Flagged, MailboxChange, Removed
@@ -48,6 +48,9 @@ class Arrived:
 
 SYNC_LOCK_SECONDS = 5.0
 """How long a look waits for the lock, to give new files their UIDs; then it goes on without them."""
+
+TEMPORARY_SECONDS = 36 * 3600
+"""Age at which a file in tmp/ is removed, by its last change; https://cr.yp.to/proto/maildir.html."""
 
 VERIFY_SHARE = 50
 VERIFY_PAUSE = 1_000_000_000
@@ -96,6 +99,7 @@ def synchronise(state: State) -> None:
     if rest or not state.uidlist.sound:
         found, added, seen = _assign(state, found, added, rest, expunged, seen)
     if known is not None:
+        _clean_temporary(state)
         _first_look(state, known, found, added, assigned_from, seen)
     else:
         _note(state, found, added, renumber, seen)
@@ -107,6 +111,17 @@ def synchronise(state: State) -> None:
     state.rebased.clear()
     state.scanned_at, state.scan_cost = found.listing.began, found.listing.cost
     state.unverified = found.listing.began if found.doubles else 0
+
+
+def _clean_temporary(state: State) -> None:
+    """Remove what was left in tmp/ by writers that ended before their time."""
+    try:
+        with os.scandir(state.directory + TMP) as entries:
+            for entry in entries:
+                if entry.stat(follow_symlinks=False).st_ctime < time.time() - TEMPORARY_SECONDS:
+                    state.means.disk.unlink_quietly(entry.path)
+    except OSError:
+        pass  # a mailbox that only others may write, or somebody else cleans
 
 
 # The uidlist

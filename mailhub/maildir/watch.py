@@ -116,7 +116,11 @@ def _open(reactor: Any, happened: Callable[[set[int]], None]) -> Any:
             """Stop watching."""
             path = self._watchpoints.get(handle)
             if path is not None:
-                cast("Any", self).ignore(path.path)
+                try:
+                    cast("Any", self).ignore(path.path)
+                except Exception:  # the kernel let go of it already, with the directory
+                    self._watchpoints.pop(handle, None)
+                    self._watchpaths.pop(path.path, None)
 
         def doRead(self) -> None:
             seen: set[int] = set()

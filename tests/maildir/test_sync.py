@@ -229,6 +229,15 @@ class Damage(BoxCase):
         self.assertEqual(len(self.flags(mailbox)), 1)
         self.assertEqual(len(self.names()), 2)
 
+    def test_old_temporary_files(self) -> None:
+        """What was left in tmp/ 36 hours ago is removed when the mailbox is opened; newer files may be in use."""
+        path = self.put("1.a", folder="tmp")
+        self.inbox()
+        self.assertEqual(self.names("tmp"), ["1.a"])
+        self.patch(sync, "TEMPORARY_SECONDS", -60)
+        self.inbox()
+        self.assertFalse(path.exists())
+
     def test_folders_missing(self) -> None:
         """cur/, new/ and tmp/ are made again while the mailbox's directory is there."""
         mailbox = self.inbox()

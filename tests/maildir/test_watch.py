@@ -113,6 +113,15 @@ class Watching(SynchronousTestCase):
         self.assertIsNone(watcher.watch([folder, folder + b"/missing"], lambda: None))
         handles = watcher.watch([folder], lambda: None)
         assert handles is not None
-        watcher.unwatch(handles)
         os.rmdir(folder)
+        watcher.poll()
         watcher.unwatch(handles)
+        watcher.unwatch(handles)
+        os.mkdir(folder)
+        calls: list[int] = []
+        handles = watcher.watch([folder], lambda: calls.append(1))
+        os.mkdir(folder + b"/new")
+        watcher.poll()
+        self.assertEqual(len(calls), 1)
+        watcher.poll()
+        self.assertEqual(len(calls), 1)
