@@ -90,6 +90,7 @@ class ImapProtocol(Protocol):
         self._active = self._clock.seconds()
         self.in_turn = True
         session.data_received(data)
+        session.suspended()
         self.in_turn = False
         if self._size:
             self.flush()

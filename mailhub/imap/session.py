@@ -113,7 +113,7 @@ class Session:
         self._failed_logins = 0
         self._fresh = False
         self._closing: str | None = None
-        self._turn_began = 0.0
+        self._turn_began: float | None = None
         self._gone = False
         self._input_over = False
         self._tls_wanted = False
@@ -278,13 +278,23 @@ class Session:
         if self._closing is not None:
             raise Disconnect(self._closing)
 
+    def suspended(self) -> None:
+        """The coroutine waits for something: when it goes on, a new turn begins."""
+        self._turn_began = None
+
+    def _overdue(self) -> bool:
+        """Whether this turn has lasted too long."""
+        now: float = self._clock.seconds()
+        if self._turn_began is None:
+            self._turn_began = now
+        return now - self._turn_began > TURN
+
     async def breathe(self) -> None:
         """Let the client and the reactor keep up: called between pieces of long work."""
         if not self.gate.open:
             self.link.flush()
             await self.gate.passage()
-        now = self._clock.seconds()
-        if now - self._turn_began > TURN:
+        if self._overdue():
             self.link.flush()
             await deferLater(self._clock, 0)
             self._turn_began = self._clock.seconds()
@@ -309,7 +319,7 @@ class Session:
                 raise Disconnect(DELETED)
             if self._tls_wanted:
                 self._start_tls()
-            if not self.gate.open or self._clock.seconds() - self._turn_began > TURN:
+            if not self.gate.open or self._overdue():
                 await self.breathe()
             elif not self.link.in_turn:
                 self.link.flush()
