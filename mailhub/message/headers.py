@@ -12,7 +12,7 @@ import re
 Field = tuple[bytes, bytes]
 """A field: its name in lower case (empty if its first line has no colon), and all its octets without the last CRLF."""
 
-HEADER_LIMIT = 4 * 1024 * 1024
+HEADER_LIMIT = 2 * 1024 * 1024
 """Octets of all headers of a message that are looked at. Objects made of fields, addresses or parameters take up to
 forty times the memory of their octets, so a message that is all header would take gigabytes."""
 
