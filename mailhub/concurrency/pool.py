@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import partial
-from threading import Thread
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, execute
@@ -35,7 +34,7 @@ class Threads:
         self._reactor = reactor
         self._pool = ThreadPool(0, size, "disk")
         # Daemon threads: a process that gives up waiting for one (a lock that another program keeps) can end.
-        self._pool.threadFactory = partial(Thread, daemon=True)  # type: ignore[assignment]
+        self._pool.threadFactory = partial(ThreadPool.threadFactory, daemon=True)  # type: ignore[assignment]
         self._started = False
 
     def call(self, work: Callable[[], T]) -> Deferred[T]:
