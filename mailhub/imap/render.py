@@ -60,7 +60,6 @@ class BodyItem:
 class Plan:
     """A compiled list of FETCH items."""
 
-    items: tuple[FetchAttribute, ...]
     template: bytes
     """For a row: number, then one value for each of `columns`."""
     head: bytes | None
@@ -129,7 +128,6 @@ def plan(items: tuple[FetchAttribute, ...], uid: bool, read_only: bool) -> Plan:
         facts=tuple(fact for fact in facts if isinstance(fact, Fact)),
     )
     return Plan(
-        items,
         _template(pieces, columns.index(SEEN_FLAGS) if SEEN_FLAGS in columns else None),
         _head(pieces, columns),
         tuple(pieces),
