@@ -38,6 +38,8 @@ PATIENCE = 4.0
 """Seconds that the bystander may wait for a NOOP: generous, since the machine may do other things as well."""
 MIB = 1024 * 1024
 PIECE = 65536
+TAIL = 65536
+"""Octets of the longest thing that is looked for in what comes."""
 
 EVERYDAY = re.compile(r" (?:login|pop3 logout): user=| lmtp \S+: from=.* saved for [1-9]")
 """Lines of the log that every session and delivery makes."""
@@ -49,7 +51,7 @@ class Wire:
     def __init__(self, port: int, context: ssl.SSLContext | None = None, greeted: bool = True) -> None:
         self.socket: socket.socket = socket.create_connection(("127.0.0.1", port), TIMEOUT)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._buffer = b""
+        self._buffer = bytearray()
         if context is not None:
             self.wrap(context)
         self.greeting = self.line() if greeted else b""
@@ -63,13 +65,7 @@ class Wire:
 
     def line(self) -> bytes:
         """Return the next line without its CRLF, b"" if the server hung up."""
-        while b"\r\n" not in self._buffer:
-            piece = self._receive()
-            if not piece:
-                return b""
-            self._buffer += piece
-        line, _, self._buffer = self._buffer.partition(b"\r\n")
-        return line
+        return self.until(rb"\r\n").removesuffix(b"\r\n")
 
     def ask(self, command: bytes, tag: bytes = b"q") -> bytes:
         """Send an IMAP command and return what came up to and with its tagged answer, without the tag."""
@@ -81,44 +77,45 @@ class Wire:
         return self.until(rb"(?:\A|\n)%b (?:OK|NO|BAD)[^\n]*\n" % tag)
 
     def until(self, pattern: bytes) -> bytes:
-        """Return what comes up to and with the end of the first match of a pattern, or all until the server hangs up.
-
-        Only what is new, and the line before it, is looked at again."""
+        """Return what comes up to and with the end of the first match of a pattern that is at most TAIL octets long;
+        all there was if the server hangs up."""
         wanted = re.compile(pattern)
         at = 0
         while True:
             found = wanted.search(self._buffer, at)
             if found is not None:
-                said, self._buffer = self._buffer[: found.end()], self._buffer[found.end() :]
-                return said
-            at = max(self._buffer.rfind(b"\n", 0, len(self._buffer) - 1), 0)
+                return self._cut(found.end())
+            at = max(len(self._buffer) - TAIL, 0)
             piece = self._receive()
             if not piece:
-                said, self._buffer = self._buffer, b""
-                return said
+                return self._cut(len(self._buffer))
             self._buffer += piece
+
+    def _cut(self, end: int) -> bytes:
+        said = bytes(memoryview(self._buffer)[:end])
+        del self._buffer[:end]
+        return said
 
     def rest(self) -> bytes:
         """Return all that comes until the server hangs up. Raises TimeoutError if it does not."""
-        pieces = [self._buffer]
-        self._buffer = b""
-        while pieces[-1] or len(pieces) == 1:
-            pieces.append(self._receive())
-        return b"".join(pieces)
+        while piece := self._receive():
+            self._buffer += piece
+        return self._cut(len(self._buffer))
 
     def pour(self, pieces: Iterable[bytes], until: bytes | None = None) -> bytes:
         """Send pieces while reading what comes back, until a pattern has come or the server hangs up; return all that
         was read. Raises AssertionError if neither happens in time."""
         source: Iterator[bytes] = iter(pieces)
         wanted = None if until is None else re.compile(until)
-        said, waiting, more = bytearray(self._buffer), memoryview(b""), True
-        self._buffer = b""
+        said, waiting, more = bytearray(self._cut(len(self._buffer))), memoryview(b""), True
+        at = 0
         deadline = time.monotonic() + TIMEOUT
         self.socket.setblocking(False)
         try:
             with selectors.DefaultSelector() as selector:
                 selector.register(self.socket, selectors.EVENT_READ | selectors.EVENT_WRITE)
-                while wanted is None or not wanted.search(said, max(0, len(said) - 4 * PIECE)):
+                while wanted is None or not wanted.search(said, at):
+                    at = max(len(said) - TAIL, 0)
                     if more and not waiting:
                         waiting = memoryview(next(source, b""))
                         more = len(waiting) > 0
@@ -245,8 +242,12 @@ class Attacked(SynchronousTestCase):
             shutil.rmtree(cls.base, ignore_errors=True)
 
     def setUp(self) -> None:
-        self.bystander = Bystander(self.server.port("imap"))
         self._log_at = len(self.server.text())
+        self.begin()
+
+    def begin(self) -> None:
+        """Have the bystander begin on the server as it is now, and measure memory from now on."""
+        self.bystander = Bystander(self.server.port("imap"))
         Path(f"/proc/{self.server.pid}/clear_refs").write_text("5")
         self._memory = memory(self.server.pid, "VmRSS")
         self.bystander.start()
