@@ -228,13 +228,13 @@ class MaildirMailbox:
 
     def _sources(self, uids: Sequence[Uid]) -> list[Source]:
         snapshot, path = self.snapshot, self._state.path
-        sources = []
-        for uid in uids:
-            flags = snapshot.flags(uid)
-            where = path(uid)
-            if flags is not None and where is not None:
-                sources.append(Source(uid, where, flags))
-        return sources
+        numbers, sets, have = snapshot.flag_numbers, snapshot.flag_sets, snapshot.uids
+        places, _ = snapshots.positions(snapshot, uids)
+        return [
+            Source(Uid(have[place]), where, sets[numbers[place]])
+            for place in places
+            if (where := path(have[place])) is not None
+        ]
 
     def _mend(self, uid: Uid, on_disk: int, size: int) -> None:
         """A message's name states a wrong size: correct that."""

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from attrs import Factory, define, frozen
 
 from mailhub.maildir.filenames import is_message
-from mailhub.maildir.state import CUR, NEW, TMP, Seen, State
+from mailhub.maildir.state import CUR, NEW, NOTHING_SEEN, TMP, Seen, State
 from mailhub.store.errors import MailboxGone
 
 QUIET = 20_000_000
@@ -40,6 +40,10 @@ class Listing:
     began: int
     cost: int
     """Nanoseconds."""
+
+
+UNCHANGED = Listing(set(), set(), NOTHING_SEEN, True, False, 0, 0)
+"""Stands for a listing where none was needed."""
 
 
 @define(eq=False)

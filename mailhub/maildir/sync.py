@@ -28,7 +28,7 @@ from attrs import Factory, define, evolve
 from mailhub.maildir.filenames import arrival, split_info
 from mailhub.maildir.index import Known, Transaction
 from mailhub.maildir.keywords import Keywords
-from mailhub.maildir.scan import Differences, compare, quiet_after
+from mailhub.maildir.scan import UNCHANGED, Differences, compare, quiet_after
 from mailhub.maildir.state import CUR, NEW, TMP, Seen, State
 from mailhub.maildir.uidlist import Record, UidListDamaged, new_uidlist
 from mailhub.store import snapshots
@@ -76,8 +76,11 @@ def verify_at(state: State) -> int:
 def ensure_current(state: State) -> None:
     """Synchronise unless the disk looks as it did. The first step of every change."""
     seen = state.look()
-    if seen.index != state.seen.index or not sound(state, seen):
+    if not sound(state, seen):
         synchronise(state)
+    elif seen.index != state.seen.index:
+        # Mostly it was about another mailbox, or facts.
+        _note(state, Differences(UNCHANGED), Arrived(), False, seen)
 
 
 def synchronise(state: State) -> None:
@@ -410,42 +413,46 @@ def _note(state: State, found: Differences, added: Arrived, renumber: bool, seen
     if not (removed or added.uids or looked_at) and state.index.standing(state.key)[0] <= before.highest_modseq:
         _settle(state, seen)
         return
-    mark = folder_mark(seen)
     uidnext = max(before.uidnext, state.uidlist.next_uid if state.uidlist is not None else 1)
 
-    def job(transaction: Transaction | None) -> tuple[dict[int, int], dict[int, int], int]:
-        theirs, words = {}, []
-        highest: int = before.highest_modseq
-        if transaction is not None:
-            rows = transaction.changed_since(before.highest_modseq)
-            theirs = {uid: own for uid, own, _ in rows if own is not None}
-            words = [(uid, text) for uid, _, text in rows]
-            highest = max(highest, transaction.highest())
-        for uid, text in words:
-            state.extra[uid] = frozenset(text.split(" ")) if text else frozenset()
-        modseq = state.modseq(highest)
-        flagged: dict[int, int] = {}
-        for uid in {*looked_at, *theirs}:
-            flags = before.flags(uid)
-            if flags is None or uid not in state.names:
-                continue
-            if state.table.sets[state.number(uid, state.names[uid])] != flags or uid in theirs:
-                flagged[uid] = theirs.get(uid, modseq)
+    def job(transaction: Transaction) -> tuple[dict[int, int], dict[int, int], int]:
+        rows = transaction.changed_since(before.highest_modseq)
+        for uid, _, words in rows:
+            state.extra[uid] = frozenset(words.split(" ")) if words else frozenset()
+        theirs = {uid: own for uid, own, _ in rows if own is not None}
+        modseq = state.modseq(max(before.highest_modseq, transaction.highest()))
+        flagged = _flagged(state, {*looked_at, *theirs}, theirs, modseq)
         arrived = {uid: theirs.get(uid, modseq) for uid in added.uids}
-        if transaction is not None:
-            transaction.flagged([(uid, own) for uid, own in flagged.items() if uid not in theirs])
-            ours = [uid for uid in arrived if uid not in theirs]
-            if ours:
-                transaction.arrived(ours[0], modseq)
-            if removed:
-                transaction.removed(removed, modseq)
-            transaction.raise_to(modseq if flagged or arrived or removed else 0)
-            transaction.seal(uidnext, mark)
+        transaction.flagged([(uid, own) for uid, own in flagged.items() if uid not in theirs])
+        ours = [uid for uid in arrived if uid not in theirs]
+        if ours:
+            transaction.arrived(ours[0], modseq)
+        if removed:
+            transaction.removed(removed, modseq)
+        transaction.raise_to(modseq if flagged or arrived or removed else 0)
+        transaction.seal(uidnext, folder_mark(seen))
         return flagged, arrived, modseq
 
-    flagged, arrived, modseq = state.index.write(state.key, before.highest_modseq, job) or job(None)
+    noted = state.index.write(state.key, before.highest_modseq, job)
+    if noted is None:
+        own = state.modseq(before.highest_modseq)
+        noted = _flagged(state, {*looked_at}, {}, own), dict.fromkeys(added.uids, own), own
+    flagged, arrived, modseq = noted
     _publish(state, removed, flagged, arrived, modseq, uidnext)
     _settle(state, seen)
+
+
+def _flagged(state: State, uids: set[int], theirs: dict[int, int], modseq: int) -> dict[int, int]:
+    """Return the modseqs of those messages whose flags are others now, or that another process gave one."""
+    before, names = state.snapshot, state.names
+    flagged: dict[int, int] = {}
+    for uid in uids:
+        flags = before.flags(uid)
+        if flags is None or uid not in names:
+            continue
+        if uid in theirs or state.table.sets[state.number(uid, names[uid])] != flags:
+            flagged[uid] = theirs.get(uid, modseq)
+    return flagged
 
 
 def _publish(

@@ -6,6 +6,7 @@ import os
 import socket
 
 from mailhub.maildir import sync
+from mailhub.maildir.mailbox import MaildirMailbox
 from mailhub.store.changes import Added, Flagged, Removed
 from mailhub.store.errors import MailboxGone
 from mailhub.store.model import FlagOp
@@ -122,12 +123,28 @@ class OtherPrograms(BoxCase):
     def test_unchanged_is_not_listed(self) -> None:
         """A look at an unchanged mailbox, and one after a change of our own, list no directory."""
         self.put("1.a:2,")
-        os.utime(self.maildir / "cur", (1, 1))
+        for folder in ("cur", "new"):
+            os.utime(self.maildir / folder, (1, 1))
         mailbox = self.inbox()
         self.edit(mailbox, [1], FlagOp.ADD, "\\Seen")
         self.patch(sync, "compare", lambda state: self.fail("listed"))
         self.get(mailbox.refresh())
         self.edit(mailbox, [1], FlagOp.ADD, "\\Flagged")
+
+    def test_index_written_for_others(self) -> None:
+        """What is noted in the index about another mailbox, or facts, makes nobody list directories."""
+        self.put("1.a:2,")
+        for folder in ("cur", "new"):
+            os.utime(self.maildir / folder, (1, 1))
+        account = self.account()
+        mailbox: MaildirMailbox = self.get(account.open("INBOX"))  # type: ignore[assignment]
+        self.get(account.create("Other"))
+        other: MaildirMailbox = self.get(account.open("Other"))  # type: ignore[assignment]
+        self.add(other)
+        self.patch(sync, "compare", lambda state: self.fail("listed"))
+        self.sizes(mailbox)
+        self.edit(mailbox, [1], FlagOp.ADD, "\\Seen")
+        self.add(mailbox)
 
 
 class Uidlist(BoxCase):
