@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
+from mailhub.message.content import NOTHING, Content
 from mailhub.message.envelope import envelope
 from mailhub.message.headers import Field, field_value
 from mailhub.message.params import (
@@ -14,14 +13,14 @@ from mailhub.message.params import (
     parse_languages,
 )
 from mailhub.message.quote import nstring, unfolded
-from mailhub.message.structure import MULTIPART, RFC822, Part
+from mailhub.message.structure import MULTIPART, RFC822, TEXT, Part
 
 _CHARSET = b'"charset" "us-ascii"'
 _EMPTY = b'("text" "plain" (' + _CHARSET + b') NIL NIL "7bit" 0 0%s)'
 _TEXT_PLAIN = b'"text" "plain"'
 
 
-class _Content:
+class _Described:
     """What the Content- fields of a part say. Of several fields the first counts."""
 
     __slots__ = ("description", "disposition", "encoding", "identity", "languages", "location", "md5")
@@ -71,31 +70,47 @@ def bodystructure(data: bytes, root: Part) -> bytes:
 
 
 def _structure(data: bytes, part: Part, extended: bool) -> bytes:
-    content = _Content(part.fields if part.mime else [])
+    content = part.content if part.mime else NOTHING
     if part.kind == MULTIPART and part.type is not None:
         if part.children:
             inner = b"".join([b"(%s)" % _structure(data, child, extended) for child in part.children])
         else:
             inner = _EMPTY % (b" NIL NIL NIL NIL" if extended else b"")
         text = b"%s %s" % (inner, nstring(part.type.sub))
-        return text + b" " + _params(part.type.params, False) + _common(content) if extended else text
-    is_text = part.kind != RFC822 and (part.type is None or part.type.main.lower() == b"text")
-    text = b"%s %s %s %s %d" % (
-        _type(part.type, part.kind == RFC822),
-        nstring(unfolded(content.identity)),
-        nstring(unfolded(content.description)),
-        b'"7bit"' if content.encoding is None else nstring(content.encoding),
-        part.end - part.body,
-    )
-    if is_text:
-        text += b" %d" % data.count(b"\n", part.body, part.end)
-    elif part.kind == RFC822:
+        if not extended:
+            return text
+        return text + b" " + _params(part.type.params, False) + _common(_Described(content.fields))
+    if part.kind == RFC822 or part.type is not content.type:
+        front, behind = _around(content, part.type, part.kind == RFC822)
+    else:
+        front, behind = content.shown or _around_leaf(content)
+    text = b"%s %d" % (front, part.end - part.body)
+    if part.kind == RFC822:
         text += b" %s (%s) %d" % (
-            envelope(part.children[0].fields),
+            envelope(part.children[0].header),
             _structure(data, part.children[0], extended),
             data.count(b"\n", part.body, part.end),
         )
-    return text + b" " + nstring(unfolded(content.md5)) + _common(content) if extended else text
+    elif part.kind == TEXT:
+        text += b" %d" % data.count(b"\n", part.body, part.end)
+    return text + behind if extended else text
+
+
+def _around_leaf(content: Content) -> tuple[bytes, bytes]:
+    content.shown = shown = _around(content, content.type, False)
+    return shown
+
+
+def _around(content: Content, content_type: ContentType | None, rfc822: bool) -> tuple[bytes, bytes]:
+    """Return what stands before the size of a part that is not multipart, and behind its lines."""
+    described = _Described(content.fields)
+    front = b"%s %s %s %s" % (
+        _type(content_type, rfc822),
+        nstring(unfolded(described.identity)),
+        nstring(unfolded(described.description)),
+        b'"7bit"' if described.encoding is None else nstring(described.encoding),
+    )
+    return front, b" " + nstring(unfolded(described.md5)) + _common(described)
 
 
 def _type(content_type: ContentType | None, rfc822: bool) -> bytes:
@@ -104,17 +119,12 @@ def _type(content_type: ContentType | None, rfc822: bool) -> bytes:
         return b'"message" "rfc822" NIL' if rfc822 else _TEXT_PLAIN + b" (" + _CHARSET + b")"
     if rfc822:
         return b'"message" "rfc822" ' + _params(content_type.params, False)
-    words = content_type.params
-    if len(words) == 1 and len(words[0][1]) < 40:
-        return _common_type(content_type.main, content_type.sub, words)
-    return _written_type(content_type.main, content_type.sub, words)
-
-
-def _written_type(main: bytes, sub: bytes, params: Params) -> bytes:
-    return b"%s %s %s" % (nstring(main), nstring(sub), _params(params, main.lower() == b"text"))
-
-
-_common_type = lru_cache(maxsize=256)(_written_type)
+    main = content_type.main
+    return b"%s %s %s" % (
+        nstring(main),
+        nstring(content_type.sub),
+        _params(content_type.params, main.lower() == b"text"),
+    )
 
 
 def _params(params: Params, text: bool) -> bytes:
@@ -126,7 +136,7 @@ def _params(params: Params, text: bool) -> bytes:
     return b"(%s)" % b" ".join(words)
 
 
-def _common(content: _Content) -> bytes:
+def _common(content: _Described) -> bytes:
     """Disposition, language, location: what all kinds of parts end with."""
     if content.disposition is None:
         disposition = b"NIL"

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from mailhub.message.addresses import Address, parse_addresses
-from mailhub.message.headers import Field, field_value
+from mailhub.message.headers import tidy_value
 from mailhub.message.quote import human_string, nstring, unfolded
 
-_ADDRESSES = frozenset((b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc"))
 _TEXTS = frozenset((b"date", b"subject", b"in-reply-to", b"message-id"))
-_WANTED = _ADDRESSES | _TEXTS
+_FIELDS = re.compile(
+    rb"(?i)\n(date|from|sender|reply-to|to|cc|bcc|subject|in-reply-to|message-id)(?:[ \t]*|\0[^:\n]*):"
+    rb"([^\n]*(?:\n[ \t][^\n]*)*)"
+)
+"""The fields an ENVELOPE is made of, among lines that end with CRLF; the last CR counts as part of the value."""
 _ATOM = rb"[!#$%&'*+\-/0-9=?A-Z^_`a-z{|}~]+"
 _DOTS = _ATOM + rb"(?:\." + _ATOM + rb")*"
 _PRINTED = rb"[!#-\[\]-~]+"
@@ -19,24 +23,25 @@ _USUAL = re.compile(
     rb"<(" + _DOTS + rb")@(" + _DOTS + rb")>|(" + _DOTS + rb")@(" + _DOTS + rb"))(?:,[ \n\t]+|,(?=[^,\s])|\Z)"
 )
 """Addresses that can be shown as they are written, without looking at them twice."""
+_SHORT = 100
+"""Octets of an address list up to which its form is remembered: most of a user's mail is from and to the same few."""
 EMPTY = b"(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)"
 
 
-def envelope(fields: list[Field]) -> bytes:
-    """Return the parenthesized ENVELOPE of a header.
+def envelope(header: bytes) -> bytes:
+    """Return the parenthesized ENVELOPE of a header with CRLF line ends, with or without its empty line.
 
     As Dovecot: several address fields of one name are one list, of several others the last counts; without Sender or
     Reply-To, From stands there (RFC 3501)."""
     texts: dict[bytes, bytes] = {}
     lists: dict[bytes, bytes] = {}
-    for name, raw in fields:
-        if name not in _WANTED:
-            continue
-        value = field_value(raw)
+    for name, value in _FIELDS.findall(b"\n" + header if header.endswith(b"\n") else b"\n%s\r\n" % header):
+        name, value = name.lower(), tidy_value(value[:-1])
         if name in _TEXTS:
             texts[name] = value
         else:
-            lists[name] = lists.get(name, b"") + _addresses(value)
+            addresses = _remembered(value) if len(value) <= _SHORT else _addresses(value)
+            lists[name] = lists[name] + addresses if name in lists else addresses
     if not texts and not lists:
         return EMPTY
     sent = _list(lists.get(b"from"))
@@ -78,6 +83,9 @@ def _addresses(value: bytes) -> bytes:
     if pos < size:
         shown += [_address(entry) for entry in parse_addresses(value, pos)]
     return b"".join(shown)
+
+
+_remembered = lru_cache(maxsize=4096)(_addresses)
 
 
 def _address(entry: Address) -> bytes:

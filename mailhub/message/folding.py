@@ -11,6 +11,10 @@ import re
 import unicodedata
 from functools import lru_cache
 
+_ASCII = bytes(range(128))
+_FEW = 16
+"""Different letters above ASCII up to which they are folded one by one."""
+
 
 @lru_cache(maxsize=1)
 def _odd_letters() -> tuple[re.Pattern[str], dict[str, str]]:
@@ -25,13 +29,37 @@ def fold(text: str) -> bytes:
     """Return the comparable form of `text` as UTF-8. Substrings of texts are found in the folded ones too."""
     if text.isascii():
         return text.upper().encode()
+    octets = text.encode("utf-8", "surrogatepass")
+    rare = octets.translate(None, _ASCII)
+    if len(rare) < len(octets) // 8 and len(chars := set(rare.decode("utf-8", "surrogatepass"))) <= _FEW:
+        # Most letters are ASCII, the others few: each of those is replaced where it stands. UTF-8 never has the octets
+        # of one character within those of others.
+        pairs = [_alone(char) for char in chars]
+        if None not in pairs:
+            octets = octets.upper()
+            for pair in pairs:
+                if pair is not None:
+                    octets = octets.replace(*pair)
+            return octets
+    return _fold(text).encode("utf-8", "surrogatepass")
+
+
+def _fold(text: str) -> str:
     pattern, table = _odd_letters()
     if pattern.search(text) is None:
-        text = unicodedata.normalize("NFKD", text.upper())
-    else:
-        pieces = pattern.split(text)
-        text = "".join([table.get(piece) or unicodedata.normalize("NFKD", piece.upper()) for piece in pieces])
-    return text.encode("utf-8", "surrogatepass")
+        return unicodedata.normalize("NFKD", text.upper())
+    pieces = pattern.split(text)
+    return "".join([table.get(piece) or unicodedata.normalize("NFKD", piece.upper()) for piece in pieces])
+
+
+@lru_cache(maxsize=1024)
+def _alone(char: str) -> tuple[bytes, bytes] | None:
+    """Return a character above ASCII and its folded form, or None if that depends on what stands around it or is
+    folded further."""
+    folded = _fold(char)
+    if unicodedata.combining(folded[0]) or any(_fold(each) != each for each in folded if not each.isascii()):
+        return None
+    return char.encode("utf-8", "surrogatepass"), folded.encode("utf-8", "surrogatepass")
 
 
 def fold_bytes(text: bytes) -> bytes:

@@ -44,10 +44,13 @@ def split_fields(data: bytes, start: int, end: int, limit: int = HEADER_LIMIT) -
     """Cut data[start:end], a header with or without its empty line, into fields, in order.
 
     What is behind the first `limit` octets is passed over."""
-    end = min(end, start + limit)
-    if end - start <= 2 and data.startswith(b"\r\n", start):
+    return split_block(data[start : min(end, start + limit)])
+
+
+def split_block(block: bytes) -> list[Field]:
+    """Cut a header with or without its empty line into fields, in order."""
+    if block == b"\r\n":
         return []
-    block = data[start:end]
     if block.endswith(b"\r\n\r\n"):
         block = block[:-4]
     elif block.endswith(b"\r\n"):
@@ -76,7 +79,11 @@ def field_value(raw: bytes) -> bytes:
 
     If the first line of the value is nothing but space, only one
     octet of that goes (as in Dovecot)."""
-    _, _, value = raw.partition(b":")
+    return tidy_value(raw.partition(b":")[2])
+
+
+def tidy_value(value: bytes) -> bytes:
+    """Do as field_value() with what stands behind the colon."""
     if b"\n" in value:
         value = value.replace(b"\r\n", b"\n")
         rest = value.lstrip(b" \t")

@@ -17,7 +17,7 @@ from mailhub.message.sortkeys import sent_date, sort_keys
 from mailhub.message.text import body_text, full_text, header_values
 from mailhub.message.threads import thread_keys
 
-ENVELOPE = Fact("envelope/1", lambda message: envelope(message.fields))
+ENVELOPE = Fact("envelope/1", lambda message: envelope(message.header))
 """ENVELOPE with its parentheses, ready to send."""
 
 BODY = Fact("body/1", lambda message: body(message.data, message.root))

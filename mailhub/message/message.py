@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from mailhub.message.headers import Field, header_end, split_fields
+from mailhub.message.headers import HEADER_LIMIT, Field, header_end, split_block
 from mailhub.message.structure import Part, parse_structure
 
 
 class Message:
     """One message. `data` has CRLF line ends; parsed parts are made on demand and kept."""
 
-    __slots__ = ("_fields", "_root", "data")
+    __slots__ = ("_fields", "_header", "_root", "data")
 
     def __init__(self, data: bytes) -> None:
         self.data = data
         self._fields: list[Field] | None = None
+        self._header: bytes | None = None
         self._root: Part | None = None
+
+    @property
+    def header(self) -> bytes:
+        """The message's header with its empty line, of a very large one as much as is looked at."""
+        header = self._header
+        if header is None:
+            header = self._header = self.data[: min(header_end(self.data), HEADER_LIMIT)]
+        return header
 
     @property
     def fields(self) -> list[Field]:
         """The fields of the message's header, in order; costs less than the tree."""
         fields = self._fields
         if fields is None:
-            fields = self._fields = split_fields(self.data, 0, header_end(self.data))
+            fields = self._fields = split_block(self.header)
         return fields
 
     @property
@@ -29,7 +38,7 @@ class Message:
         """The MIME tree; its offsets are offsets into `data`."""
         root = self._root
         if root is None:
-            root = self._root = parse_structure(self.data, self.fields)
+            root = self._root = parse_structure(self.data, self.header)
         return root
 
 

@@ -1,7 +1,8 @@
 """The MIME tree of a message, by offsets (RFC 2045, RFC 2046).
 
-One pass over the octets: all lines that begin with "--" are found by one pattern, and each is compared with the
-boundaries that are open there. No part copies its body. Where the standards leave a choice, Dovecot's is taken:
+One pass over the octets. While one boundary is open, which is nearly always, it is looked for as it is; with more, all
+lines that begin with "--" are found by one pattern, and each is compared with the boundaries that are open there. No
+part copies its body. Where the standards leave a choice, Dovecot's is taken:
 
 - A boundary matches a line that begins with it; of several the longest wins, of equal ones the innermost.
 - The line end before a boundary belongs to the boundary, even if it is the end of the header.
@@ -14,8 +15,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from mailhub.message.headers import HEADER_LIMIT, Field, field_value, split_fields
-from mailhub.message.params import ContentType, parse_content_type
+from mailhub.message.content import NOTHING, Content, content_of
+from mailhub.message.headers import HEADER_LIMIT, Field, split_block
+from mailhub.message.params import ContentType
 
 MAX_DEPTH = 100
 MAX_PARTS = 10_000
@@ -34,10 +36,25 @@ OTHER = 4
 class Part:
     """A part: its header is data[start:body], its body data[body:end]."""
 
-    __slots__ = ("body", "children", "depth", "digest", "end", "fields", "kind", "mime", "parent", "start", "type")
+    __slots__ = (
+        "_fields",
+        "body",
+        "children",
+        "content",
+        "depth",
+        "digest",
+        "end",
+        "header",
+        "kind",
+        "mime",
+        "parent",
+        "start",
+        "type",
+    )
 
     def __init__(self, parent: Part | None, start: int) -> None:
         self.parent = parent
+        """None once the tree is complete, so that it goes as soon as nobody needs it."""
         self.start = start
         self.body = start
         self.end = start
@@ -47,20 +64,32 @@ class Part:
         self.mime = parent is not None and parent.kind == MULTIPART
         """Whether Content- fields count: there is a MIME-Version or Content-Type, or the part is in a multipart."""
         self.digest = False
-        self.fields: list[Field] = []
+        self.header = b""
+        """Its octets, as many as are looked at."""
+        self.content: Content = NOTHING
         self.type: ContentType | None = None
+        """That of `content`, but for containers of which there are too many."""
         self.children: list[Part] = []
+        self._fields: list[Field] | None = None
+
+    @property
+    def fields(self) -> list[Field]:
+        """The fields of the header, in order."""
+        fields = self._fields
+        if fields is None:
+            fields = self._fields = split_block(self.header)
+        return fields
 
 
-def parse_structure(data: bytes, fields: list[Field]) -> Part:
-    """Return the tree of `data`, which has CRLF line ends and begins with a header of `fields`.
+def parse_structure(data: bytes, header: bytes) -> Part:
+    """Return the tree of `data`, which has CRLF line ends and begins with `header` (Message.header).
 
     Never raises; time is linear in len(data)."""
-    return _Parser(data).parse(fields)
+    return _Parser(data).parse(header)
 
 
 class _Parser:
-    __slots__ = ("blank", "count", "dashes", "data", "lines", "open", "room", "size", "texts")
+    __slots__ = ("blank", "count", "dashes", "data", "lines", "open", "parts", "room", "single", "size", "texts")
 
     def __init__(self, data: bytes) -> None:
         self.data = data
@@ -73,16 +102,23 @@ class _Parser:
         self.dashes = -1
         """The same for the first line that begins with "--"; `lines` gives those behind it."""
         self.lines: Iterator[re.Match[bytes]] | None = None
+        self.single = -1
+        """The same for the next line with the outermost boundary, while no other is open. That boundary is never
+        replaced by another: once it is closed, nothing is open until the end."""
         self.count = 1
+        self.parts: list[Part] = []
+        """Those inside others."""
         self.room = HEADER_LIMIT
         """Octets of headers that will still be looked at."""
 
-    def parse(self, fields: list[Field]) -> Part:
+    def parse(self, header: bytes) -> Part:
         root = Part(None, 0)
-        root.fields = fields
+        root.header = header
         part: Part | None = root
         while part is not None:
             part = self._read(part)
+        for part in self.parts:
+            part.parent = None
         return root
 
     def _read(self, part: Part) -> Part | None:
@@ -115,10 +151,13 @@ class _Parser:
         line = self._next_boundary(start, end) if self.open else -1
         if line >= 0:
             part.body = max(line - 2, start)
-            _describe(part, self._fields(part), self.count >= MAX_PARTS)
+            self._take_header(part)
+            _describe(part, self.count >= MAX_PARTS)
             return line
         part.body = end
-        _describe(part, self._fields(part) if part.parent else part.fields, self.count >= MAX_PARTS)
+        if part.parent is not None:
+            self._take_header(part)
+        _describe(part, self.count >= MAX_PARTS)
         if part.kind == MULTIPART and complete and part.type is not None:
             boundary = part.type.param(b"boundary")
             if boundary is not None:
@@ -130,11 +169,13 @@ class _Parser:
                 return end
         return -1
 
-    def _fields(self, part: Part) -> list[Field]:
-        """Return the fields of a part whose header was found, and charge them to the message."""
+    def _take_header(self, part: Part) -> None:
+        """Take the header of a part, which was found, and charge it to the message."""
+        start = part.start
+        size = part.body - start
         limit = max(self.room, _LEAST_HEADER)
-        self.room -= part.body - part.start
-        return split_fields(self.data, part.start, part.body, limit)
+        self.room -= size
+        part.header = self.data[start : start + min(size, limit)]
 
     def _body(self, part: Part, resume: int) -> Part | None:
         """Go from `resume`, in the body of `part`, to the next part; return that, or None at the end."""
@@ -147,13 +188,15 @@ class _Parser:
 
     def _behind(self, owner: Part, text: bytes, line: int) -> Part | None:
         """Go on behind the boundary of `owner` at `line`: to its next part, or through its epilogue."""
+        count = len(self.open)
         while self.open[-1][1] is not owner:
             self.open.pop()
         end = line + 2 + len(text)
         final = self.data.startswith(b"--", end)
         if final:
             self.open.pop()
-        self.texts = tuple(text for text, _ in self.open)
+        if len(self.open) < count:
+            self.texts = tuple([text for text, _ in self.open])
         newline = self.data.find(b"\n", end)
         if newline < 0:
             return self._close(owner, None, self.size)
@@ -166,6 +209,7 @@ class _Parser:
     def _child(self, parent: Part, start: int) -> Part:
         child = Part(parent, start)
         parent.children.append(child)
+        self.parts.append(child)
         self.count += 1
         return child
 
@@ -180,13 +224,23 @@ class _Parser:
         """Return the offset of the first boundary line in start..end, or -1."""
         if self.count >= MAX_PARTS:
             return -1
+        data, texts = self.data, self.texts
+        if len(texts) == 1:
+            line = self.single
+            if line < start:
+                found = data.find(b"\n--" + texts[0], start - 1)
+                line = self.single = self.size if found < 0 else found + 1
+            return line if line < end else -1
+        return self._next_of_several(start, end)
+
+    def _next_of_several(self, start: int, end: int) -> int:
         data, texts, line = self.data, self.texts, self.dashes
         while True:
             if line < start:
                 if self.lines is None:
                     self.lines = _DASHES.finditer(data, start - 1)
-                found = next(self.lines, None)
-                line = self.size if found is None else found.end() - 2
+                dashes = next(self.lines, None)
+                line = self.size if dashes is None else dashes.end() - 2
                 continue
             if line >= end or data.startswith(texts, line + 2):
                 break
@@ -196,6 +250,9 @@ class _Parser:
 
     def _match(self, line: int) -> tuple[Part, bytes]:
         """Return the multipart whose boundary the line at `line` is, and the boundary."""
+        if len(self.open) == 1:
+            text, owner = self.open[0]
+            return owner, text
         data, start = self.data, line + 2
         newline = data.find(b"\n", start, start + _MAX_BOUNDARY + 6)
         length = (newline if newline >= 0 else min(self.size, start + _MAX_BOUNDARY + 4)) - start
@@ -213,37 +270,31 @@ class _Parser:
         return owner, text
 
 
-def _describe(part: Part, fields: list[Field], full: bool) -> None:
+def _describe(part: Part, full: bool) -> None:
     """Set what the header says about the part. `full`: there is room for no other part."""
-    part.fields = fields
-    content_type = None
-    for name, raw in fields:
-        if name == b"content-type":
-            part.mime = True
-            if content_type is None:
-                content_type = parse_content_type(field_value(raw))
-        elif name == b"mime-version":
-            part.mime = True
-    if content_type is None:
+    part.content = content = content_of(part.header)
+    if content.mime:
+        part.mime = True
+    if content.type is None:
         digest = part.parent is not None and part.parent.digest
         part.kind = RFC822 if digest else TEXT
         return
-    part.type = content_type
-    main = content_type.main.lower()
-    if (full or part.depth >= MAX_DEPTH) and _contains(main, content_type.sub):
-        part.type = ContentType(b"application", b"octet-stream", content_type.params)
+    part.type = content.type
+    main = content.main
+    if (full or part.depth >= MAX_DEPTH) and _contains(main, content.sub):
+        part.type = ContentType(b"application", b"octet-stream", content.type.params)
         main = b"application"
     if main == b"text":
         part.kind = TEXT
     elif main == b"multipart":
         part.kind = MULTIPART
-        part.digest = content_type.sub.lower() == b"digest"
-    elif main == b"message" and content_type.sub.lower() == b"rfc822":
+        part.digest = content.sub == b"digest"
+    elif main == b"message" and content.sub == b"rfc822":
         part.kind = RFC822
     else:
         part.kind = OTHER
 
 
 def _contains(main: bytes, sub: bytes) -> bool:
-    """Tell whether a type, `main` in lower case, is one that holds other parts."""
-    return main == b"multipart" or (main == b"message" and sub.lower() == b"rfc822")
+    """Tell whether a type in lower case is one that holds other parts."""
+    return main == b"multipart" or (main == b"message" and sub == b"rfc822")

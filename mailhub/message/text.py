@@ -11,12 +11,12 @@ import re
 
 from mailhub.message.addresses import parse_addresses
 from mailhub.message.folding import fold, fold_bytes
-from mailhub.message.headers import field_value, values
+from mailhub.message.headers import values
 from mailhub.message.message import Message
-from mailhub.message.params import ContentType, parse_content_type
+from mailhub.message.params import ContentType
 from mailhub.message.rfc822 import is_atom
 from mailhub.message.structure import MULTIPART, RFC822, Part
-from mailhub.message.transfer import decode_leniently, encoding_of
+from mailhub.message.transfer import decode_leniently
 from mailhub.message.words import codec_of, decode_charset, decode_words, is_ascii_superset
 
 SEPARATOR = b"\0"
@@ -45,22 +45,17 @@ def _gather(data: bytes, part: Part, found: list[bytes], headers: bool) -> None:
         for child in part.children:
             _gather(data, child, found, headers)
         return
-    content_type = _last_type(part)
+    # Of several Content-Type fields the last one counts, unlike in BODYSTRUCTURE (as in Dovecot).
+    content_type = part.type if part.content.last_type is part.content.type else part.content.last_type
     if content_type is None or (content_type.main.lower() in (b"text", b"message") and content_type.sub):
         text = part_text(data, part, content_type)
         if text:
             found.append(text)
 
 
-def _last_type(part: Part) -> ContentType | None:
-    """Return the part's Content-Type; of several the last, unlike in BODYSTRUCTURE (as in Dovecot)."""
-    found = [raw for name, raw in part.fields if name == b"content-type"]
-    return part.type if len(found) < 2 else parse_content_type(field_value(found[-1]))
-
-
 def part_text(data: bytes, part: Part, content_type: ContentType | None) -> bytes:
     """Return the folded text of a leaf."""
-    octets = decode_leniently(data[part.body : part.end], encoding_of(part.fields))
+    octets = decode_leniently(data[part.body : part.end], part.content.encoding)
     charset = content_type.param(b"charset") if content_type is not None and content_type.params else None
     codec = codec_of(charset) if charset else "utf-8"
     if octets.isascii() and is_ascii_superset(codec):
