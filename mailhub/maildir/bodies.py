@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, succeed
 
 from mailhub.concurrency.lanes import Lane
 from mailhub.concurrency.pool import IThreads
-from mailhub.maildir.body import LargeBody, NotCached, SmallBody, counted, read_cached, read_small
+from mailhub.maildir.body import LargeBody, NotCached, SmallBody, counted, open_file, read_cached, read_small
 from mailhub.maildir.filenames import stated_sizes
 from mailhub.maildir.state import State
 from mailhub.message.message import canonical
@@ -118,9 +118,9 @@ class Bodies:
         return pieces
 
     def _large(self, uid: Uid, path: bytes) -> _Piece:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd, status = open_file(path)
         try:
-            on_disk = os.fstat(fd).st_size
+            on_disk = status.st_size
             size, virtual = stated_sizes(path)
             # A name that is wrong about one size is not believed about the other.
             return path, fd, virtual if virtual is not None and size == on_disk else counted(fd)

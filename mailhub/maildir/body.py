@@ -10,7 +10,9 @@ one pass, and one that goes back does not begin at the top again. Its size is co
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from bisect import bisect_right
 from collections.abc import Sequence
 from typing import cast
@@ -42,15 +44,28 @@ class NotCached(Exception):
     """The page cache does not hold the file; ask in a thread."""
 
 
+def open_file(path: bytes) -> tuple[int, os.stat_result]:
+    """Open a message's file; return its descriptor and status.
+
+    Whoever can write into the Maildir can put a FIFO in the place of a known message, or a link to a device: neither
+    is waited for or read. Raises OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "Not a regular file", os.fsdecode(path))
+    return fd, status
+
+
 def read_cached(path: bytes) -> bytes | None:
     """Return the octets of a small file as they are on the disk, or None if it is large. Reactor thread.
 
     Raises NotCached, OSError."""
     if not _NOWAIT:
         raise NotCached
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    fd, status = open_file(path)
     try:
-        size = os.fstat(fd).st_size
+        size = status.st_size
         if size > SMALL:
             return None
         got = os.preadv(fd, [_view[: size + 1]], 0, _NOWAIT)
@@ -65,9 +80,9 @@ def read_cached(path: bytes) -> bytes | None:
 
 def read_small(path: bytes) -> bytes | None:
     """As read_cached(), from the disk: threads only."""
-    with open(path, "rb", buffering=0) as file:
-        size = os.fstat(file.fileno()).st_size
-        return None if size > SMALL else file.read()
+    fd, status = open_file(path)
+    with open(fd, "rb", buffering=0) as file:
+        return None if status.st_size > SMALL else file.read()
 
 
 @implementer(IMessageBody)

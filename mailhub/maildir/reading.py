@@ -15,6 +15,7 @@ from attrs import Factory, define
 from twisted.internet.defer import Deferred
 
 from mailhub.concurrency.lanes import Lane
+from mailhub.maildir.body import open_file
 from mailhub.maildir.filenames import stated_sizes
 from mailhub.maildir.index import SizeRow, Transaction
 from mailhub.maildir.state import State
@@ -237,9 +238,8 @@ def _without(uids: Sequence[Uid], here: Sequence[Uid]) -> list[Uid]:
 
 def _read_one(uid: int, path: bytes, facts: Sequence[Fact], content: bool) -> tuple[SizeRow, list[bytes]]:
     """Return what one file says. Raises OSError."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    fd, status = open_file(path)
     try:
-        status = os.fstat(fd)
         date, saved = int(status.st_mtime), int(status.st_ctime)
         if not content:
             return (uid, None, date, saved), []
