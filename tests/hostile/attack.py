@@ -32,7 +32,7 @@ from tests.server import Server
 
 SECRET = "Sesam-0ffne-D1ch"
 """The password of all users: a word that must never stand in a log."""
-TIMEOUT = 30
+TIMEOUT = 20
 """Seconds that end a test which hangs."""
 PATIENCE = 4.0
 """Seconds that the bystander may wait for a NOOP: generous, since the machine may do other things as well."""
