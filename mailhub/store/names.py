@@ -38,7 +38,8 @@ def new_name(name: str, delimiter: str) -> str:
     """Return the canonical name of a mailbox to be made, without the delimiter that CREATE may put at its end
     (RFC 3501 section 6.3.3). Raises BadMailboxName, for more than checked_name() does."""
     name = checked_name(name.removesuffix(delimiter), delimiter)
-    if any(character < " " or "\x7f" <= character <= "\x9f" for character in name):
+    # U+2028 and U+2029 end lines (RFC 5198 section 2).
+    if any(character < " " or "\x7f" <= character <= "\x9f" or character in "\u2028\u2029" for character in name):
         raise BadMailboxName("Control characters not allowed in new mailbox names")
     try:
         too_long = any(len(level.encode()) > LEVEL_LIMIT for level in name.split(delimiter))
