@@ -34,6 +34,8 @@ class Gate:
     def __init__(self) -> None:
         self.open = True
         self.closed = False
+        self.resumed = 0
+        """How often the client made room: it reads, however slowly, while this grows."""
         self._waiters: list[Deferred[None]] = []
 
     def attach(self, transport: Any) -> None:
@@ -60,6 +62,7 @@ class Gate:
 
     def resumeProducing(self) -> None:
         self.open = True
+        self.resumed += 1
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             waiter.callback(None)

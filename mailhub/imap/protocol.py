@@ -54,6 +54,7 @@ class ImapProtocol(Protocol):
         self._size = 0
         self._reading = True
         self._linger = LINGER
+        self._resumed = 0
         self._connected = False
         self._began = self._active = 0.0
         self._timer: Any = None
@@ -188,6 +189,8 @@ class ImapProtocol(Protocol):
         if session.account is None:
             due = self._began + settings.login_timeout
         elif session.idling or not session.waiting:
+            if self._gate.resumed != self._resumed:
+                self._resumed, self._active = self._gate.resumed, now
             due = now + settings.idle_timeout if self._gate.open else self._active + READ_TIMEOUT
         else:
             due = self._active + settings.idle_timeout
