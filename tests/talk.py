@@ -58,7 +58,7 @@ class Talk:
         if self.transport.disconnecting and not self.closed:
             self.closed = True
             self.protocol.connectionLost(Failure(ConnectionDone()))
-        elif self.transport.producer is not None and self.protocol.gate.open is False:
+        elif self.transport.producer is not None and self.transport.producer.open is False:
             self.transport.producer.resumeProducing()
         return out
 

@@ -56,7 +56,14 @@ class Literals(Attacked):
         wire = self.imap("eve")
         for text in (b"CREATE {3+}\r\na\0b", b"CREATE ~{3+}\r\nabc", b"CREATE {3+}\r\nabcdef", b"CREATE a{3+}\r\nabc"):
             self.assertIn(b"q BAD", wire.ask(text), text)
-        for text in (b"CREATE {-3}", b"CREATE {+}", b"CREATE {}", b"CREATE {3++}", b"CREATE {0x10+}", b"NOOP {3+}\r\nabc"):
+        for text in (
+            b"CREATE {-3}",
+            b"CREATE {+}",
+            b"CREATE {}",
+            b"CREATE {3++}",
+            b"CREATE {0x10+}",
+            b"NOOP {3+}\r\nabc",
+        ):
             self.assertRegex(wire.ask(text), rb"q (?:BAD|NO) ", text)
             self.assertIn(b"q OK", wire.ask(b"NOOP"))
 

@@ -39,7 +39,17 @@ class BadLmtp(Attacked):
     def test_octets_of_all_kinds(self) -> None:
         """Control characters, 8-bit octets and empty lines as commands."""
         wire = self.lmtp()
-        for octets in (b"", b" ", b"\0", b"NOOP\0", b"\xff\xfe", b"MAIL\tFROM:<>", b"LHLO \xff", b"LHLO a b", b"EHLO x"):
+        for octets in (
+            b"",
+            b" ",
+            b"\0",
+            b"NOOP\0",
+            b"\xff\xfe",
+            b"MAIL\tFROM:<>",
+            b"LHLO \xff",
+            b"LHLO a b",
+            b"EHLO x",
+        ):
             wire.send(octets + b"\r\n")
             self.assertRegex(wire.line(), rb"\A50[0-3] 5\.\d\.\d .{5,}", octets)
             wire.send(b"NOOP\r\n")
@@ -79,7 +89,13 @@ class BadLmtp(Attacked):
             self.assertEqual(wire.line()[:3], b"250")
         wire.send(b"DATA\r\n")
         self.assertRegex(wire.line(), rb"\A503 5\.5\.\d .{5,}")
-        for sender in (b"<\0>", b"<a@b>" * 700, b"<" + b"@a," * 1_000 + b"@b:c@d", b"<a@b> SIZE=-1", b"<> SIZE=9" + b"9" * 30):
+        for sender in (
+            b"<\0>",
+            b"<a@b>" * 700,
+            b"<" + b"@a," * 1_000 + b"@b:c@d",
+            b"<a@b> SIZE=-1",
+            b"<> SIZE=9" + b"9" * 30,
+        ):
             wire.send(b"RSET\r\nMAIL FROM:" + sender + b"\r\n")
             self.assertEqual(wire.line()[:3], b"250")
             self.assertRegex(wire.line(), rb"\A5\d\d 5\.\d\.\d .{5,}", sender[:40])
@@ -89,7 +105,8 @@ class BadLmtp(Attacked):
         delivered to those before."""
         wire = self.lmtp(b"MAIL FROM:<>")
         said = wire.pour(
-            [b"".join(b"RCPT TO:<many+%d>\r\n" % number for number in range(10_000)), b"DATA\r\n"], rb"(?m)^(?:354|503) "
+            [b"".join(b"RCPT TO:<many+%d>\r\n" % number for number in range(10_000)), b"DATA\r\n"],
+            rb"(?m)^(?:354|503) ",
         )
         self.assertEqual(said.count(b"250 2.1.5"), 1_000)
         self.assertEqual(said.count(b"452 4.5.3 "), 9_000)

@@ -187,7 +187,20 @@ class Files(Attacked):
         """User names and mailbox names with "..", "/", NUL or 10 KB make no folder, in or out of the data."""
         self.imap("inside")
         before = self.tree()
-        for user in (b"../x", b"a/b", b"..", b".", b"~root", b"", b"u" * 300, b"u" * 10_000, b"\xff\xfe", b"a b", b"@x", b"-"):
+        for user in (
+            b"../x",
+            b"a/b",
+            b"..",
+            b".",
+            b"~root",
+            b"",
+            b"u" * 300,
+            b"u" * 10_000,
+            b"\xff\xfe",
+            b"a b",
+            b"@x",
+            b"-",
+        ):
             wire = self.wire("imap")
             wire.send(b"q LOGIN {%d+}\r\n%b {%d+}\r\n%b\r\n" % (len(user), user, len(WORD), WORD))
             said = wire.answer()
@@ -205,7 +218,17 @@ class Files(Attacked):
             wire.until(rb"221 [^\n]*\n|503 [^\n]*\n|354 [^\n]*\n")
             wire.reset()
         wire = self.imap("inside")
-        for name in (b"..", b"../x", b"a/../../../x", b"/tmp/x", b"a/b", b".", b"x." * 200 + b"x", b"&AC4ALg-", b"&AC8-"):
+        for name in (
+            b"..",
+            b"../x",
+            b"a/../../../x",
+            b"/tmp/x",
+            b"a/b",
+            b".",
+            b"x." * 200 + b"x",
+            b"&AC4ALg-",
+            b"&AC8-",
+        ):
             for command in (b'CREATE "%b"', b'RENAME INBOX "%b"', b'SUBSCRIBE "%b"', b'DELETE "%b"'):
                 self.assertRegex(wire.ask(command % name), rb"q (?:NO|BAD|OK) ")
         after = self.tree()

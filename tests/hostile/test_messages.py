@@ -31,10 +31,13 @@ MESSAGES = {
     ),
     "a thousand messages in messages": b"Content-Type: message/rfc822\r\n\r\n" * 1_000,
     "boundaries that begin alike": b"Content-Type: multipart/mixed; boundary=\r\n\r\n--\r\n" * 500,
-    "a boundary of 100 KB": b"Content-Type: multipart/mixed; boundary=%b\r\n\r\n--%b\r\n\r\n" % (b"b" * MIB, b"b" * MIB),
+    "a boundary of 100 KB": b"Content-Type: multipart/mixed; boundary=%b\r\n\r\n--%b\r\n\r\n"
+    % (b"b" * MIB, b"b" * MIB),
     "almost boundaries": b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b-\r\n--bb\r\n-b\r\n" * 50_000,
     "ten thousand parameters": b"Content-Type: text/plain;" + b" a=b;" * 10_000 + b"\r\n\r\n",
-    "RFC 2231 parameters": b"Content-Type: text/plain" + b"".join(b";\r\n n*%d*=%%41" % n for n in range(10_000)) + b"\r\n\r\n",
+    "RFC 2231 parameters": b"Content-Type: text/plain"
+    + b"".join(b";\r\n n*%d*=%%41" % n for n in range(10_000))
+    + b"\r\n\r\n",
     "deep comments": b"From: " + b"(" * 50_000 + b"\r\nDate: " + b"(" * 50_000 + b"\r\n\r\n",
     "deep groups": b"To: " + b"a:" * 50_000 + b"\r\n\r\n",
     "open quotes": b'From: "' + b"\\" * 50_001 + b'\r\nTo: <<<<"' + b'"' * 50_001 + b"\r\n\r\n",
@@ -83,7 +86,11 @@ class Odd(Attacked):
                 if took > 2.0:
                     slow.append((name, question, took))
         self.assertEqual(slow, [])
-        for question in (b"SORT (SUBJECT FROM DATE) UTF-8 ALL", b"THREAD REFERENCES UTF-8 ALL", b"SORT (CC TO SIZE) UTF-8 ALL"):
+        for question in (
+            b"SORT (SUBJECT FROM DATE) UTF-8 ALL",
+            b"THREAD REFERENCES UTF-8 ALL",
+            b"SORT (CC TO SIZE) UTF-8 ALL",
+        ):
             self.assertRegex(wire.ask(question)[-100:], rb"(?:\A|\n)q OK", question)
 
     def test_octets(self) -> None:
@@ -97,10 +104,16 @@ class Odd(Attacked):
         for number, message in enumerate(kept, 1):
             whole = message.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
             said = wire.ask(b"FETCH %d BODY.PEEK[]" % number)
-            self.assertTrue(said.startswith(b"* %d FETCH (BODY[] {%d}\r\n" % (number, len(whole)) + whole + b")\r\n"), number)
+            self.assertTrue(
+                said.startswith(b"* %d FETCH (BODY[] {%d}\r\n" % (number, len(whole)) + whole + b")\r\n"), number
+            )
             pop3.send(b"RETR %d\r\n" % number)
             body = pop3.until(rb"\r\n\.\r\n").split(b"\r\n", 1)[1].removesuffix(b".\r\n")
-            body = body.removeprefix(b".").replace(b"\r\n..", b"\r\n.") if body.startswith(b"..") else body.replace(b"\r\n..", b"\r\n.")
+            body = (
+                body.removeprefix(b".").replace(b"\r\n..", b"\r\n.")
+                if body.startswith(b"..")
+                else body.replace(b"\r\n..", b"\r\n.")
+            )
             self.assertIn(body, (whole, whole + b"\r\n"), number)
 
     def test_delivered(self) -> None:

@@ -46,7 +46,18 @@ class BadPop3(Attacked):
         """Numbers that are negative, huge, missing or no numbers at all: -ERR, for every command that takes one."""
         self.deliver("numbers", b"Subject: one\r\n\r\ntext\r\n")
         wire = self.pop3("numbers")
-        numbers = (b"0", b"-1", b"2", b"4294967296", b"18446744073709551617", b"9" * 10_000, b"x", b"1x", b"1 x", b"1.0")
+        numbers = (
+            b"0",
+            b"-1",
+            b"2",
+            b"4294967296",
+            b"18446744073709551617",
+            b"9" * 10_000,
+            b"x",
+            b"1x",
+            b"1 x",
+            b"1.0",
+        )
         for number in (*numbers, b"+1", b"\xd9\xa1", b"\0", b"0x1", b"1\t", b"1e0"):
             for command in (b"RETR", b"DELE", b"LIST", b"UIDL", b"TOP"):
                 wire.send(command + b" " + number + (b" 1\r\n" if command == b"TOP" else b"\r\n"))
@@ -66,7 +77,17 @@ class BadPop3(Attacked):
     def test_huge_arguments(self) -> None:
         """Arguments of 10 KB: -ERR; none is repeated whole."""
         wire = self.pop3("eve")
-        for command in (b"STAT", b"LIST", b"RETR", b"DELE", b"TOP", b"UIDL", b"XX" * 5_000, b"\0" * 5_000, b"\xff" * 99):
+        for command in (
+            b"STAT",
+            b"LIST",
+            b"RETR",
+            b"DELE",
+            b"TOP",
+            b"UIDL",
+            b"XX" * 5_000,
+            b"\0" * 5_000,
+            b"\xff" * 99,
+        ):
             wire.send(command + b" " + b"y" * 2_000 + b"\r\n")
             self.assertLess(len(wire.line()), 300)
 
@@ -80,7 +101,15 @@ class BadPop3(Attacked):
             said = [wire.line() for _ in range(3)]
             self.assertRegex(said[1], rb"\A-ERR .{5,}", user[:20])
             wire.close()
-        for response in (b"!!!", b"AAA", b"=", b64encode(b"none"), b64encode(b"\0../x\0" + word), b"QUJD" * 3_000, b"*"):
+        for response in (
+            b"!!!",
+            b"AAA",
+            b"=",
+            b64encode(b"none"),
+            b64encode(b"\0../x\0" + word),
+            b"QUJD" * 3_000,
+            b"*",
+        ):
             wire = self.wire("pop3")
             wire.send(b"AUTH PLAIN\r\n%b\r\n" % response)
             self.assertEqual(wire.line()[:1], b"+")

@@ -43,7 +43,12 @@ class Unread(Attacked):
         owner = self.imap("wide")
         for number in range(300):
             owner.ask(b"CREATE folder%d" % number)
-        for command in (b'l LIST "" *\r\n', b"c CAPABILITY\r\n", b"n NOOP\r\n", b"s STATUS INBOX (MESSAGES UIDNEXT)\r\n"):
+        for command in (
+            b'l LIST "" *\r\n',
+            b"c CAPABILITY\r\n",
+            b"n NOOP\r\n",
+            b"s STATUS INBOX (MESSAGES UIDNEXT)\r\n",
+        ):
             wire = self.imap("wide")
             self.assertLess(wire.stuff(many(command, 2_000_000)), 20 * MIB)
 
