@@ -326,6 +326,11 @@ class ConversationFactory(ServerFactory):
         self.conversations: set[Conversation] = set()
         self._waiting: list[Deferred[None]] = []
 
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self.conversations)
+
     def shutdown(self) -> Deferred[None]:
         """End every conversation: idle ones now, busy ones after the command under way, those whose peer does not
         read by cutting the connection. Fires when all are gone and their work is done."""

@@ -81,6 +81,9 @@ class ServerSettings:
         "a folder",
     )
     ready_file: str | None = setting(None, "Written once every port listens.", "a file")
+    connection_limit: int = setting(
+        0, "Most connections at a time; 0: as many as the limit of open files has room for.", at_least(0)
+    )
     shutdown_seconds: float = setting(5.0, "How long a stop waits for commands under way.", between(0, 3600, "seconds"))
 
 

@@ -229,6 +229,11 @@ class ImapFactory(Factory):
         self.protocols: set[ImapProtocol] = set()
         self._closing = False
 
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self.protocols)
+
     def buildProtocol(self, addr: IAddress | None) -> Any:
         return None if self._closing else ImapProtocol(self)
 

@@ -23,6 +23,7 @@ from mailhub.config.settings import Settings
 from mailhub.config.sources import Loaded
 from mailhub.store.interfaces import IMessageStore
 from mailhub.tap import listeners, ready
+from mailhub.tap.door import Crowd, Door, allowed
 from mailhub.tap.failure import StartFailed
 from mailhub.tap.rooms import login_for, message_store, protocols, user_sources
 
@@ -49,6 +50,7 @@ class Mailhub(MultiService):
         """Whether a stop met nothing that took too long."""
         self._store: Any = None
         self._factories: dict[str, Any] = {}
+        self._crowd: Any = None
         self._ports: dict[str, list[Any]] = {service: [] for service in listeners.SERVICES}
         self._pending: list[Deferred[Any]] = []
         self._troubles: list[Failure] = []
@@ -118,7 +120,9 @@ class Mailhub(MultiService):
         self._store = message_store(reactor, self._threads, settings)
         users = user_sources(self._threads, settings)
         login = login_for(reactor, self._store, users, settings)
-        self._factories = protocols(reactor, self._threads, self._store, users, login, settings, tls)
+        factories = self._factories = protocols(reactor, self._threads, self._store, users, login, settings, tls)
+        limit = allowed(settings.server.connection_limit)
+        self._crowd = Crowd(reactor, limit, lambda: sum(factory.connections for factory in factories.values()))
 
     def _listen(self, listener: listeners.Listener, tls: Any) -> None:
         factory = self._factories[listener.service.removesuffix("s")]
@@ -126,6 +130,7 @@ class Mailhub(MultiService):
             from twisted.protocols.tls import TLSMemoryBIOFactory
 
             factory = TLSMemoryBIOFactory(tls, False, factory, self._reactor)
+        factory = Door(factory, self._crowd)
         factory.noisy = False  # what listens where is said once, in our own words
         try:
             bound = listener.endpoint(self._reactor).listen(factory)
