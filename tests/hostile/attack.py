@@ -41,6 +41,16 @@ PIECE = 65536
 TAIL = 65536
 """Octets of the longest thing that is looked for in what comes."""
 
+PORTS = """
+    [listen]
+    imap = ["0"]
+    imaps = ["0"]
+    pop3 = ["0"]
+    pop3s = ["0"]
+    lmtp = ["0"]
+"""
+"""Of a server with a configuration file: each port chosen by the kernel."""
+
 EVERYDAY = re.compile(r" (?:login|pop3 logout): user=| lmtp \S+: from=.* saved for [1-9]")
 """Lines of the log that every session and delivery makes."""
 

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import time
 
-from tests.hostile.attack import SECRET, Attacked, Wire
+from tests.hostile.attack import PORTS, SECRET, Attacked, Wire
 
 WORD = SECRET.encode()
 
 
 class Connections(Attacked):
     """RFC 1939 section 6 and RFC 3501 section 3.4: a connection may be lost in any state."""
+
+    config = "server.connection_limit = 1200\n" + PORTS
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        # The test holds as many sockets as the server.
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        super().setUpClass()
 
     def test_flood(self) -> None:
         """1,000 connections opened at once and dropped, to every port: the next client is served at once."""
@@ -38,15 +48,35 @@ class Connections(Attacked):
             wire.close()
         self.settled(files)
 
+    def test_too_many(self) -> None:
+        """More clients than the limit are turned away, those who are there go on, and once there is room again others
+        are let in. The log says so once."""
+        for service in ("imap", "imaps", "pop3"):
+            port = self.server.port(service)
+            wires = [socket.create_connection(("127.0.0.1", port), 30) for _ in range(2_500)]
+            turned_away = 0
+            for wire in wires[1_500:]:
+                wire.settimeout(30)
+                try:
+                    turned_away += wire.recv(4) == b""
+                except ConnectionResetError:
+                    turned_away += 1
+            self.assertEqual(turned_away, 1_000)
+            for wire in wires:
+                wire.close()
+            self.settled(20)
+            self.assertIn(b"q OK", self.imap("eve").ask(b"LOGOUT"))
+        self.assertEqual(self.log().count("others are turned away"), 1)
+
     def test_gone_in_every_state(self) -> None:
-        """A client that breaks off, or half closes, after every octet of a whole conversation leaves nothing behind."""
+        """A client that breaks off, or half closes, after every third octet of a whole conversation leaves nothing."""
         files = self.files()
         talks = {
-            "imap": b'a LOGIN gone "%b"\r\nb SELECT INBOX\r\nc APPEND INBOX {12+}\r\nSubject: x\r\n\r\nd FETCH 1 BODY[]\r\n'
-            b"e IDLE\r\nDONE\r\nf SEARCH SUBJECT {1+}\r\nx\r\ng LOGOUT\r\n" % WORD,
+            "imap": b'a LOGIN gone "%b"\r\nb SELECT INBOX\r\nc APPEND INBOX {12+}\r\nSubject: x\r\n\r\n'
+            b"d FETCH 1 BODY[]\r\ne IDLE\r\nDONE\r\nf SEARCH SUBJECT {1+}\r\nx\r\ng LOGOUT\r\n" % WORD,
             "pop3": b"USER gone\r\nPASS %b\r\nRETR 1\r\nLIST\r\nTOP 1 0\r\nAUTH PLAIN\r\n" % WORD,
-            "lmtp": b"LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<gone>\r\nBDAT 3\r\na:b\r\nRSET\r\nMAIL FROM:<>\r\nRCPT TO:<gone>\r\n"
-            b"DATA\r\nSubject: x\r\n\r\n",
+            "lmtp": b"LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<gone>\r\nBDAT 3\r\na:b\r\nRSET\r\n"
+            b"MAIL FROM:<>\r\nRCPT TO:<gone>\r\nDATA\r\nSubject: x\r\n\r\n",
         }
         for service, talk in talks.items():
             for end in range(0, len(talk), 3):

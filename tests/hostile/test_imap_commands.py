@@ -11,7 +11,8 @@ class BadCommands(Attacked):
     """What is wrong is said; the session goes on, up to a limit."""
 
     def test_long_line(self) -> None:
-        """A line over 64 KiB is answered with BAD and the reason; the next command is understood (RFC 3501 section 7.1.3)."""
+        """A line over 64 KiB is answered with BAD and the reason (RFC 3501 section 7.1.3); the next command is
+        understood."""
         wire = self.imap("eve")
         said = wire.ask(b"NOOP " + b"x" * 200_000)
         self.assertIn(b"q BAD", said)

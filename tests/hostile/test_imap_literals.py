@@ -1,4 +1,4 @@
-"""Literals that are too large, cut off or a lie; SASL responses that are none; IDLE that is answered with anything else."""
+"""Literals that are too large, cut off or a lie; SASL responses that are none; IDLE that does not end with DONE."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.hostile.attack import MIB, SECRET, Attacked, repeated
+from tests.hostile.attack import MIB, PORTS, SECRET, Attacked, repeated
 
 ENVELOPE = (b"MAIL FROM:<>", b"RCPT TO:<bob>")
 
@@ -11,15 +11,7 @@ class BadLmtp(Attacked):
     """What is wrong is answered with 5xx and the reason (RFC 5321 section 4.2); the session goes on, up to a limit."""
 
     log_limit = 30
-    config = """
-        store.message_limit = 8388608
-        [listen]
-        imap = ["0"]
-        imaps = ["0"]
-        pop3 = ["0"]
-        pop3s = ["0"]
-        lmtp = ["0"]
-    """
+    config = "store.message_limit = 8388608\n" + PORTS
 
     def test_long_lines(self) -> None:
         """A line over the limit, and 200 MB without a line end, are answered with one 500 each."""
@@ -155,8 +147,8 @@ class BadLmtp(Attacked):
         self.assertIn(b"Saved", said)
 
     def test_smuggling(self) -> None:
-        """Content ends at CRLF "." CRLF and at nothing else (RFC 5321 section 4.1.1.4): other forms are content, and the
-        commands behind them too."""
+        """Content ends at CRLF "." CRLF and at nothing else (RFC 5321 section 4.1.1.4): other forms are content, and
+        the commands behind them too."""
         forms = (b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r", b"\n.\r", b"\r.\n", b"\r.\r\n", b"\r\n\0.\r\n")
         for number, form in enumerate(forms):
             user = b"smuggled%d" % number

@@ -42,7 +42,8 @@ MESSAGES = {
     "deep groups": b"To: " + b"a:" * 50_000 + b"\r\n\r\n",
     "open quotes": b'From: "' + b"\\" * 50_001 + b'\r\nTo: <<<<"' + b'"' * 50_001 + b"\r\n\r\n",
     "encoded words": b"Subject: " + b"=?utf-8?q?" * 20_000 + b"\r\nFrom: " + b"=?x?b?////?= " * 20_000 + b"\r\n\r\n",
-    "unknown charsets": b"Subject: =?nonsense?q?a?= =?../x?b?YQ==?= =?utf-8?z?a?=\r\nContent-Type: text/plain; charset=\0\r\n\r\n",
+    "unknown charsets": b"Subject: =?nonsense?q?a?= =?../x?b?YQ==?= =?utf-8?z?a?=\r\n"
+    b"Content-Type: text/plain; charset=\0\r\n\r\n",
     "bad base64": b"Content-Transfer-Encoding: base64\r\n\r\n" + b"!" * 100_000,
     "bad quoted-printable": b"Content-Transfer-Encoding: quoted-printable\r\n\r\n" + b"=" * 100_000,
     "dates": b"Date: " + b"9" * 5_000 + b"\r\nDate: Mon, 99 Foo 99999 99:99:99 +9999\r\nDate:\r\n\r\n",

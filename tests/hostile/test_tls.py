@@ -6,16 +6,7 @@ import os
 import ssl
 import time
 
-from tests.hostile.attack import MIB, SECRET, Attacked, Wire, repeated
-
-PORTS = """
-    [listen]
-    imap = ["0"]
-    imaps = ["0"]
-    pop3 = ["0"]
-    pop3s = ["0"]
-    lmtp = ["0"]
-"""
+from tests.hostile.attack import MIB, PORTS, SECRET, Attacked, Wire, repeated
 
 
 def client_hello() -> bytes:
