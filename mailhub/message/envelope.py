@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from mailhub.message.addresses import Address, parse_addresses
 from mailhub.message.headers import tidy_value
-from mailhub.message.quote import human_string, nstring, unfolded
+from mailhub.message.quote import SAFE, human_string, nstring, unfolded
 
 _TEXTS = frozenset((b"date", b"subject", b"in-reply-to", b"message-id"))
 _FIELDS = re.compile(
@@ -36,7 +36,8 @@ def envelope(header: bytes) -> bytes:
     texts: dict[bytes, bytes] = {}
     lists: dict[bytes, bytes] = {}
     for name, value in _FIELDS.findall(b"\n" + header if header.endswith(b"\n") else b"\n%s\r\n" % header):
-        name, value = name.lower(), tidy_value(value[:-1])
+        name = name.lower()
+        value = tidy_value(value[:-1]) if b"\n" in value else value[:-1].lstrip(b" \t") or value[1:-1]
         if name in _TEXTS:
             texts[name] = value
         else:
@@ -48,7 +49,7 @@ def envelope(header: bytes) -> bytes:
     subject = texts.get(b"subject")
     return b" ".join(
         (
-            b"(" + nstring(unfolded(texts.get(b"date"))),
+            b"(" + _text(texts.get(b"date")),
             b"NIL" if subject is None else human_string(subject),
             sent,
             _list(lists.get(b"sender")) if lists.get(b"sender") else sent,
@@ -56,10 +57,16 @@ def envelope(header: bytes) -> bytes:
             _list(lists.get(b"to")),
             _list(lists.get(b"cc")),
             _list(lists.get(b"bcc")),
-            nstring(unfolded(texts.get(b"in-reply-to"))),
-            nstring(unfolded(texts.get(b"message-id"))) + b")",
+            _text(texts.get(b"in-reply-to")),
+            _text(texts.get(b"message-id")) + b")",
         )
     )
+
+
+def _text(value: bytes | None) -> bytes:
+    if value is None:
+        return b"NIL"
+    return b'"%s"' % value if SAFE.match(value) else nstring(unfolded(value))
 
 
 def _list(addresses: bytes | None) -> bytes:

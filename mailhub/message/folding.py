@@ -12,6 +12,9 @@ import unicodedata
 from functools import lru_cache
 
 _ASCII = bytes(range(128))
+_RUN = re.compile(rb"[\x80-\xff]+")
+_SHORT = 64
+"""Octets of a run up to which its form is remembered."""
 _FEW = 16
 """Different letters above ASCII up to which they are folded one by one."""
 
@@ -31,6 +34,8 @@ def fold(text: str) -> bytes:
         return text.upper().encode()
     octets = text.encode("utf-8", "surrogatepass")
     rare = octets.translate(None, _ASCII)
+    if len(rare) < len(octets) // 48:
+        return _fold_runs(octets, rare)
     if len(rare) < len(octets) // 8 and len(chars := set(rare.decode("utf-8", "surrogatepass"))) <= _FEW:
         # Most letters are ASCII, the others few: each of those is replaced where it stands. UTF-8 never has the octets
         # of one character within those of others.
@@ -42,6 +47,30 @@ def fold(text: str) -> bytes:
                     octets = octets.replace(*pair)
             return octets
     return _fold(text).encode("utf-8", "surrogatepass")
+
+
+def _fold_runs(octets: bytes, rare: bytes) -> bytes:
+    """Fold UTF-8 of which only the octets `rare` are above ASCII: where the next of them is, is quickly found. What is
+    composed is taken apart within a run; a letter before it does not change that."""
+    upper = octets.upper()
+    pieces: list[bytes] = []
+    seen = at = 0
+    while seen < len(rare):
+        start = octets.find(rare[seen], at)
+        run = _RUN.match(octets, start)
+        assert run is not None
+        pieces += (upper[at:start], _fold_short(run[0]) if len(run[0]) <= _SHORT else _fold_run(run[0]))
+        at = run.end()
+        seen += at - start
+    pieces.append(upper[at:])
+    return b"".join(pieces)
+
+
+def _fold_run(run: bytes) -> bytes:
+    return _fold(run.decode("utf-8", "surrogatepass")).encode("utf-8", "surrogatepass")
+
+
+_fold_short = lru_cache(maxsize=1024)(_fold_run)
 
 
 def _fold(text: str) -> str:

@@ -7,7 +7,8 @@ import re
 _MAX_ESCAPES = 4
 """With more quoted-specials than this a literal is shorter (Dovecot's rule too)."""
 
-_SAFE = re.compile(rb'[^\x00\r\n"\\\x80-\xff]*\Z')
+SAFE = re.compile(rb'[^\x00\r\n"\\\x80-\xff]*\Z')
+"""What can stand between quotes as it is."""
 _LITERAL = re.compile(rb"[\x00\r\n\x80-\xff]")
 _TIDY = re.compile(rb'(?:[^\x00\t\r\n "\\\x80-\xff]+ )*[^\x00\t\r\n "\\\x80-\xff]+\Z')
 _SPACES = re.compile(rb"[ \t\r\n]+")
@@ -17,7 +18,7 @@ def nstring(value: bytes | None) -> bytes:
     """Render a value as NIL, quoted string or literal."""
     if value is None:
         return b"NIL"
-    if _SAFE.match(value):
+    if SAFE.match(value):
         return b'"%s"' % value
     if _LITERAL.search(value) or value.count(b'"') + value.count(b"\\") > _MAX_ESCAPES:
         return b"{%d}\r\n%s" % (len(value), value)

@@ -162,7 +162,7 @@ class _Parser:
             boundary = part.type.param(b"boundary")
             if boundary is not None:
                 self._push(boundary[:_MAX_BOUNDARY], part)
-        if self.open and data.startswith(b"--", end) and data.startswith(self.texts, end + 2):
+        if data.startswith(b"--", end) and self.open and data.startswith(self.texts, end + 2):
             owner, _ = self._match(end)
             if owner is not part and self.count < MAX_PARTS:
                 part.body = end - 2
