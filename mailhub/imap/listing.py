@@ -11,6 +11,8 @@ from mailhub.store.model import MailboxInfo
 from mailhub.wire.imap.encode import mailbox, quoted
 
 _WILDCARDS = re.compile(r"[%*]+")
+TURN = 32
+"""Names looked at between two turns of others."""
 _SIMPLE = 2
 """Up to so many wildcards a regular expression is used; it could backtrack for long over more."""
 
@@ -26,6 +28,7 @@ class Pattern:
             ("*" if "*" in part else "%") if part[0] in "%*" else part for part in re.split(r"([%*]+)", pattern) if part
         ]
         wild = {"*": ".*", "%": f"[^{re.escape(delimiter)}]*"}
+        self._letters = sum(len(part) for part in self._parts if part[0] not in "%*")
         self._regex = None
         if len(_WILDCARDS.findall(pattern)) <= _SIMPLE:
             text = "".join(wild.get(part) or re.escape(part) for part in self._parts)
@@ -48,21 +51,47 @@ class Pattern:
     def _one(self, name: str) -> bool:
         if self._regex is not None:
             return self._regex.fullmatch(name) is not None
-        places = {0}
+        if self._letters > len(name):
+            return False
+        # Bit n of an integer stands for the place before the n-th character, so that a step takes all places at once.
+        places, found = 1, dict[str, int]()
         for part in self._parts:
-            after: set[int] = set()
             if part == "*":
-                after.update(range(min(places), len(name) + 1))
+                places = _from_first(places, (1 << len(name) + 1) - 1)
             elif part == "%":
-                for place in places:
-                    end = name.find(self._delimiter, place)
-                    after.update(range(place, (len(name) if end < 0 else end) + 1))
+                places = self._within_levels(places, name)
             else:
-                after.update(place + len(part) for place in places if name.startswith(part, place))
-            if not after:
+                if part not in found:
+                    found[part] = _occurrences(part, name)
+                places = (places & found[part]) << len(part)
+            if not places:
                 return False
-            places = after
-        return len(name) in places
+        return bool(places >> len(name))
+
+    def _within_levels(self, places: int, name: str) -> int:
+        """Return the places that "%" leads to: from each up to the end of its level."""
+        reached = start = 0
+        while start <= len(name):
+            end = name.find(self._delimiter, start)
+            end = len(name) if end < 0 else end
+            level = (1 << end + 1) - (1 << start)
+            reached |= _from_first(places & level, level)
+            start = end + 1
+        return reached
+
+
+def _from_first(places: int, within: int) -> int:
+    """Return all places of `within` that are not before the first of `places`; none if there is none."""
+    return within & -(places & -places) if places else 0
+
+
+def _occurrences(part: str, name: str) -> int:
+    """Return the places where `part` begins in `name`."""
+    places, at = 0, name.find(part)
+    while at >= 0:
+        places |= 1 << at
+        at = name.find(part, at + 1)
+    return places
 
 
 @frozen
@@ -103,13 +132,15 @@ class Mailboxes:
     def _find_parents(self) -> set[str]:
         return {above for name in self.infos for above in ancestors(name, self.delimiter)}
 
-    def list(self, asked: Asked) -> Iterator[Line]:
-        """Return the answer to a LIST (RFC 5258 section 3)."""
+    def list(self, asked: Asked) -> Iterator[Line | None]:
+        """Return the answer to a LIST (RFC 5258 section 3), with None now and then where others may have a turn."""
         names: Iterable[str] = self.infos
         if "SUBSCRIBED" in asked.select:
             names = self._with_subscribed("RECURSIVEMATCH" in asked.select)
         inside = self._subscribed_below(asked) if "RECURSIVEMATCH" in asked.select else frozenset()
-        for name in names:
+        for count, name in enumerate(names, 1):
+            if not count % TURN:
+                yield None
             if any(pattern.matches(name) for pattern in asked.patterns):
                 line = self._line(name, asked, name in inside)
                 if line is not None:

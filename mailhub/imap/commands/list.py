@@ -46,6 +46,9 @@ async def list_(session: Session, command: wire.List) -> bytes:
     )
     mailboxes = await _mailboxes(account, "SUBSCRIBED" in asked.select or "SUBSCRIBED" in asked.returns)
     for line in mailboxes.list(asked):
+        if line is None:
+            await session.breathe()
+            continue
         session.write(line.render(delimiter))
         if command.status is not None and line.selectable:
             await _list_status(session, line.name, command.status)
