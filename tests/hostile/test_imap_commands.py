@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailhub.imap.listing import Pattern
 from tests.hostile.attack import MIB, Attacked, repeated
 
 
@@ -264,8 +270,17 @@ class Names(Attacked):
     def test_patterns(self) -> None:
         """LIST patterns made of wildcards do not take exponential time."""
         wire = self.imap("patterns")
-        wire.ask(b"CREATE " + b"a" * 200)
-        for pattern in (b"*a" * 5_000 + b"b", b"%*" * 5_000, b"*" * 30_000, b"*a*" * 2_000 + b"c"):
+        for number in range(500):
+            wire.ask(b"CREATE %b%d" % (b"a" * 200, number))
+        for pattern in (
+            b"*a" * 5_000 + b"b",
+            b"*a" * 150 + b"b",
+            b"%a" * 150 + b"b",
+            b"%*a" * 90 + b"b",
+            b"%*" * 5_000,
+            b"*" * 30_000,
+            b"*a*" * 2_000 + b"c",
+        ):
             began = time.monotonic()
             self.assertRegex(wire.ask(b'LIST "" "%b"' % pattern), rb"q (?:OK|NO|BAD) ")
             self.assertLess(time.monotonic() - began, 5.0)
@@ -280,3 +295,11 @@ class Names(Attacked):
             self.assertRegex(wire.ask(b"STORE 1 +FLAGS.SILENT (%b)" % words)[-300:], rb"q (?:OK|NO|BAD) ")
         self.assertRegex(wire.ask(b"STORE 1 +FLAGS (%b)" % (b"k" * 10_000))[-300:], rb"q (?:OK|NO|BAD) ")
         self.assertLess(len(wire.ask(b"FETCH 1 FLAGS")), 40_000)
+
+
+class Patterns(SynchronousTestCase):
+    @given(st.text("a.%*", max_size=12), st.text("a.", max_size=10))
+    def test_as_the_rule_says(self, pattern: str, name: str) -> None:
+        """However many wildcards there are, a pattern matches what the rule says (RFC 3501 section 6.3.8)."""
+        rule = re.escape(pattern).replace(r"\*", ".*").replace("%", "[^.]*")
+        self.assertEqual(Pattern(pattern, ".").matches(name), re.fullmatch(rule, name) is not None)
