@@ -64,6 +64,11 @@ VALUES = 16_384
 WORK = 150_000
 """Messages times keys that are looked at between two pauses, weighed by _WEIGHT: a few milliseconds."""
 
+OCTETS = 16 * 1024 * 1024
+"""Octets of messages whose text is held at a time; of a larger message, all."""
+OCTETS_OF_WORK = 32
+"""Octets of text that are searched in one unit of WORK."""
+
 _NO_DATE = SentDate(BROKEN_DAY, 0)
 
 Pause = Callable[[], "Deferred[None]"]
@@ -262,12 +267,32 @@ class _Search:
         )
         found: list[Uid] = []
         for level, wanted in self._wanted:
+            if level is Level.BODY:
+                return found + await self._bodies(rows, wanted, mailbox)
             rows = await _read(rows, wanted, mailbox)
             true, unsure = await self.run(rows, level)
             found += cast("list[Uid]", list(compress(rows.uids, _octets(true, rows.count))))
             if not unsure:
                 break
             rows = rows.only(unsure)
+        return found
+
+    async def _bodies(self, rows: _Rows, wanted: Wanted, mailbox: Readable) -> list[Uid]:
+        """Return which of `rows` match, holding the text of no more than OCTETS of messages at a time."""
+        if len(rows.sizes) != rows.count:
+            rows = await _read(rows, Wanted(sizes=True), mailbox)
+        found: list[Uid] = []
+        start = 0
+        while start < rows.count:
+            end, octets = start + 1, rows.sizes[start]
+            while end < rows.count and octets + rows.sizes[end] <= OCTETS:
+                octets += rows.sizes[end]
+                end += 1
+            chosen = bytes(start) + b"\1" * (end - start) + bytes(rows.count - end)
+            part = await _read(rows.only(_set(chosen)), wanted, mailbox)
+            true, _ = await self.run(part, Level.BODY)
+            found += cast("list[Uid]", list(compress(part.uids, _octets(true, part.count))))
+            start = end
         return found
 
     async def run(self, rows: _Rows, level: Level) -> tuple[int, int]:
@@ -285,7 +310,7 @@ class _Search:
                 if step.level.value <= level.value:
                     true = self._matching(step, rows) & among
                     false = among ^ true
-                    await self._rest(rows.count * _WEIGHT[step.level])
+                    await self._rest(_work(step, rows))
             elif step.op is _Op.NOT:
                 true, false = false, true
             elif step.op is _Op.AND_BEGIN:
@@ -344,6 +369,14 @@ class _Search:
                 return _set(_dated(rows.dates if which is DateField.INTERNAL else rows.save_dates, test, day))
             case _:
                 return _set(_containing(step, rows))
+
+
+def _work(step: _Step, rows: _Rows) -> int:
+    """Return what it costs to look at `rows` for one key, in the unit of WORK."""
+    work = rows.count * _WEIGHT[step.level]
+    if step.level is Level.BODY and step.fact is not None:
+        work += sum(map(len, rows.facts[step.fact.key])) // OCTETS_OF_WORK
+    return work
 
 
 def _set(octets: bytes | bytearray) -> int:

@@ -162,14 +162,22 @@ class SearchingTests(SynchronousTestCase):
         """A message that one key of an Or has found is not looked at for the others."""
         snapshot, shelf = shelved(6)
         self.assertEqual(self.found(Or((TextContains("nothing"), HasFlag("\\Seen"))), snapshot, shelf), [2, 4, 6])
-        self.assertEqual([uids for uids, _ in shelf.asked], [[1, 3, 5]])
+        self.assertEqual([uids for uids, wanted in shelf.asked if wanted.facts], [[1, 3, 5]])
 
     def test_each_fact_once(self) -> None:
         """Keys of one kind are read together, each column once."""
         snapshot, shelf = shelved(5)
         keys = tuple(HeaderContains(name, "x") for name in ("Subject", "subject", "From", "To"))
         self.found(Or((*keys, BodyContains("x"), BodyContains("y"))), snapshot, shelf)
-        self.assertEqual([len(wanted.facts) for _, wanted in shelf.asked], [3, 1])
+        self.assertEqual([len(wanted.facts) for _, wanted in shelf.asked if wanted.facts], [3, 1])
+
+    def test_text_is_held_of_few(self) -> None:
+        """The text of no more than OCTETS of messages is asked for at a time, so that large ones do not add up."""
+        snapshot, shelf = shelved(5)
+        self.patch(searching, "OCTETS", 50)
+        everything = self.found(Not(BodyContains("nothing")), snapshot, shelf)
+        self.assertEqual(everything, [1, 2, 3, 4, 5])
+        self.assertEqual([len(uids) for uids, wanted in shelf.asked if wanted.facts], [2, 2, 1])
 
     def test_batches(self) -> None:
         """Never are more than a batch of messages asked for, fewer where many facts are wanted (law 8)."""
