@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, cast
 
+from twisted.internet.task import deferLater
+
 from mailhub.auth.anypassword import AnyPassword
 from mailhub.auth.interfaces import ILogin
 from mailhub.auth.users import IUserSource, UserSources
@@ -18,7 +20,8 @@ def message_store(reactor: Any, threads: IThreads, settings: Settings) -> IMessa
     if settings.store.kind == "memory":
         from mailhub.memory.store import MemoryStore
 
-        return cast(IMessageStore, MemoryStore(clock=reactor, settings=settings.store))
+        memory = MemoryStore(clock=reactor, settings=settings.store, pause=lambda: deferLater(reactor, 0))
+        return cast(IMessageStore, memory)
     from mailhub.maildir.store import MaildirStore
 
     store = MaildirStore(reactor=reactor, threads=threads, settings=settings.store, data=settings.server.data)
