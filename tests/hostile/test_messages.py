@@ -117,6 +117,16 @@ class Odd(Attacked):
             )
             self.assertIn(body, (whole, whole + b"\r\n"), number)
 
+    def test_search_of_much_text_for_many_words(self) -> None:
+        """Hundreds of words looked for in megabytes take a while, but nobody else waits for it."""
+        wire = self.imap("words")
+        for _ in range(10):
+            self.append(wire, b"Subject: words\r\n\r\n" + (b"abcdefgh" * 8 + b"\r\n") * (MIB // 66))
+        wire.ask(b"SELECT INBOX")
+        said = wire.ask(b"SEARCH " + b" ".join(b"NOT BODY hgfedcba%d" % number for number in range(490)))
+        self.assertTrue(said.startswith(b"* SEARCH 1 2 3 4 5 6 7 8 9 10\r\nq OK"), said[:200])
+        self.assertLess(self.bystander.worst, 1.0)
+
     def test_delivered(self) -> None:
         """LMTP takes each of them."""
         for message in MESSAGES.values():
