@@ -15,6 +15,9 @@ Transactions run in threads, one at a time (a lock), on one connection. The reac
 only reads: in WAL mode it never waits for a writer, and a read of a few hundred rows costs less than a thread hop. What
 it reads (facts, sizes) never changes for a message, so that it is always right.
 
+The facts of one kind of one mailbox are a set with a number, and a fact's row id is made of that number and the UID:
+SQLite then keeps values of a few KiB, such as the text of a message, within its tree, not in chains of pages beside it.
+
 A mailbox is known by a key made of its GUID and UIDVALIDITY, so a mailbox whose UIDs began anew meets nothing old.
 """
 
@@ -44,7 +47,12 @@ EXPUNGE_LOG = 20_000
 """Most expunged UIDs remembered for a mailbox."""
 
 _BUSY_SECONDS = 10.0
-_VERSION = 1
+_PAGE = 8192
+"""Octets of a page: twice SQLite's default, for values of a few KiB."""
+_CHECKPOINT_PAGES = 2000
+"""Pages in the log at which they are copied to the database and synced: a first search of many messages writes a lot,
+and to sync every few MiB of that would take longer than to search."""
+_VERSION = 2
 _SCHEMA = f"""
 CREATE TABLE mailbox (
     id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, modseq INTEGER NOT NULL, log_from INTEGER NOT NULL,
@@ -57,10 +65,10 @@ CREATE TABLE message (
 ) WITHOUT ROWID;
 CREATE TABLE expunged (mailbox INTEGER, modseq INTEGER, uid INTEGER, PRIMARY KEY (mailbox, modseq, uid)) WITHOUT ROWID;
 CREATE TABLE name (id INTEGER PRIMARY KEY, fact TEXT NOT NULL UNIQUE);
-CREATE TABLE used (mailbox INTEGER, fact INTEGER, at REAL NOT NULL, PRIMARY KEY (mailbox, fact)) WITHOUT ROWID;
-CREATE TABLE fact (
-    mailbox INTEGER, fact INTEGER, uid INTEGER, value BLOB, PRIMARY KEY (mailbox, fact, uid)
-) WITHOUT ROWID;
+CREATE TABLE used (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, mailbox INTEGER, fact INTEGER, at REAL NOT NULL, UNIQUE (mailbox, fact)
+);
+CREATE TABLE fact (id INTEGER PRIMARY KEY, value BLOB);
 PRAGMA user_version = {_VERSION};
 """
 
@@ -83,6 +91,9 @@ class Known:
     """(UID, modseq, keywords joined by spaces), ascending, of messages that have either."""
     expunged: frozenset[int]
 
+
+_UID_BITS = 32
+"""The low bits of a fact's row id, which are the UID."""
 
 SizeRow = tuple[int, int | None, int | None, int | None]
 """UID, RFC822.SIZE, INTERNALDATE, save date; None where it is not known."""
@@ -191,12 +202,8 @@ class Transaction:
 
     def keep(self, key: str, rows: Iterable[tuple[int, bytes]]) -> None:
         """Keep fact `key`: (UID, value) pairs."""
-        fact = _fact_id(self._db, key, make=True)
-        self._use(fact, key)
-        self._db.executemany(
-            f"INSERT OR REPLACE INTO fact VALUES ({self._id}, {fact}, ?, ?)",  # noqa: S608
-            rows,
-        )
+        first = self._use(key)
+        self._db.executemany(f"INSERT OR REPLACE INTO fact VALUES ({first} + ?, ?)", rows)  # noqa: S608
 
     def removed(self, uids: Sequence[int], modseq: int, log_limit: int = EXPUNGE_LOG) -> None:
         """Forget messages and log that they were expunged at `modseq`."""
@@ -204,14 +211,12 @@ class Transaction:
             f"INSERT OR REPLACE INTO expunged VALUES ({self._id}, {modseq}, ?)",  # noqa: S608
             ((uid,) for uid in uids[-log_limit:]),
         )
-        facts = [fact for (fact,) in self._db.execute("SELECT fact FROM used WHERE mailbox = ?", (self._id,))]
+        sets = self._db.execute("SELECT id FROM used WHERE mailbox = ?", (self._id,)).fetchall()
         runs = _runs(uids)
         self._db.executemany(f"DELETE FROM message WHERE mailbox = {self._id} AND uid BETWEEN ? AND ?", runs)  # noqa: S608
-        for fact in facts:
-            self._db.executemany(
-                f"DELETE FROM fact WHERE mailbox = {self._id} AND fact = {fact} AND uid BETWEEN ? AND ?",  # noqa: S608
-                runs,
-            )
+        for (number,) in sets:
+            first = number << _UID_BITS
+            self._db.executemany(f"DELETE FROM fact WHERE id BETWEEN {first} + ? AND {first} + ?", runs)  # noqa: S608
         self.raise_to(modseq)
         self._prune(log_limit)
 
@@ -241,28 +246,43 @@ class Transaction:
             (self._id, now, origin),
         )
         used = self._db.execute(
-            "SELECT used.fact, name.fact FROM used JOIN name ON id = used.fact WHERE mailbox = ?", (origin,)
+            "SELECT used.id, name.fact FROM used JOIN name ON name.id = used.fact WHERE mailbox = ?", (origin,)
         )
-        for fact, key in used.fetchall():
-            self._use(fact, key)
+        for number, key in used.fetchall():
+            first = self._use(key)
             self._db.execute(
-                "INSERT OR REPLACE INTO fact SELECT ?1, ?2, target, value FROM pair CROSS JOIN fact"
-                " ON mailbox = ?3 AND fact = ?2 AND uid = source WHERE length(value) <= ?4 ORDER BY target",
-                (self._id, fact, origin, limit),
+                "INSERT OR REPLACE INTO fact SELECT ?1 + target, value FROM pair CROSS JOIN fact"
+                " ON id = ?2 + source WHERE length(value) <= ?3 ORDER BY target",
+                (first, number << _UID_BITS, limit),
             )
 
-    def _use(self, fact: int, key: str) -> None:
-        """Note that the mailbox keeps a fact; drop the one of its family used longest ago if there are too many."""
-        self._db.execute("INSERT OR REPLACE INTO used VALUES (?, ?, ?)", (self._id, fact, self._now))
+    def _use(self, key: str) -> int:
+        """Note that the mailbox keeps a fact; drop the one of its family used longest ago if there are too many.
+
+        Returns the row id of its value for UID 0."""
+        fact = _fact_id(self._db, key)
+        row = self._db.execute("SELECT id FROM used WHERE mailbox = ? AND fact = ?", (self._id, fact)).fetchone()
+        if row is not None:
+            self._db.execute("UPDATE used SET at = ? WHERE id = ?", (self._now, row[0]))
+            return int(row[0]) << _UID_BITS
+        made = self._db.execute("INSERT INTO used (mailbox, fact, at) VALUES (?, ?, ?)", (self._id, fact, self._now))
+        number = made.lastrowid or 0
         family = key.partition("/")[0] + "/"
         members = self._db.execute(
-            "SELECT used.fact FROM used JOIN name ON name.id = used.fact"
+            "SELECT used.id FROM used JOIN name ON name.id = used.fact"
             " WHERE mailbox = ? AND substr(name.fact, 1, ?) = ? ORDER BY at DESC",
             (self._id, len(family), family),
         ).fetchall()
         for (old,) in members[FACT_SETS:]:
-            self._db.execute("DELETE FROM fact WHERE mailbox = ? AND fact = ?", (self._id, old))
-            self._db.execute("DELETE FROM used WHERE mailbox = ? AND fact = ?", (self._id, old))
+            self.drop(old)
+        return number << _UID_BITS
+
+    def drop(self, number: int) -> None:
+        """Forget a set of facts. Its number is never given again, so nobody who just looked it up finds others."""
+        first = number << _UID_BITS
+        last = first + (1 << _UID_BITS) - 1
+        self._db.execute("DELETE FROM fact WHERE id BETWEEN ? AND ?", (first, last))
+        self._db.execute("DELETE FROM used WHERE id = ?", (number,))
 
     def _prune(self, limit: int) -> None:
         """Cut the expunge log to `limit` UIDs, oldest first, and note from where on it is complete."""
@@ -340,22 +360,41 @@ class Index:
     def sizes(self, key: str, uids: Sequence[int]) -> Sequence[SizeRow]:
         """Return what is known of messages `uids` (ascending), without those unknown; may return others too.
         Reactor thread."""
-        return self._select(key, "SELECT uid, size, date, saved FROM message", "", uids)
+        try:
+            mailbox = self._mailbox(key)
+            if mailbox is None:
+                return []
+            where = f"WHERE mailbox = {mailbox} AND uid"
+            return self._select(f"SELECT uid, size, date, saved FROM message {where}", 0, uids)  # noqa: S608
+        except sqlite3.Error:
+            # The next write finds out what is wrong and mends it; what is not found here is computed.
+            return []
 
     def facts(self, key: str, fact: str, uids: Sequence[int]) -> dict[int, bytes]:
         """Return the values kept of a fact for messages `uids` (ascending); may return others too. Reactor thread."""
         try:
-            reader = self._readable()
-            number = _fact_id(reader, fact) if reader is not None else 0
+            mailbox, reader = self._mailbox(key), self._reader
+            if mailbox is None or reader is None:
+                return {}
+            found = reader.execute(
+                "SELECT used.id FROM name JOIN used ON used.mailbox = ? AND used.fact = name.id WHERE name.fact = ?",
+                (mailbox, fact),
+            ).fetchone()
+            if found is None:
+                return {}
+            first = found[0] << _UID_BITS
+            return dict(self._select(f"SELECT id - {first}, value FROM fact WHERE id", first, uids))  # noqa: S608
         except sqlite3.Error:
             return {}
-        return dict(self._select(key, "SELECT uid, value FROM fact", f"AND fact = {number}", uids)) if number else {}
 
     def forget(self, key: str) -> None:
         """Drop all that is known of a mailbox that was deleted; threads only."""
 
         def drop(transaction: Transaction) -> None:
-            for table in ("arrival", "message", "expunged", "used", "fact"):
+            used = "SELECT id FROM used WHERE mailbox = ?"
+            for (number,) in transaction._db.execute(used, (transaction._id,)).fetchall():
+                transaction.drop(number)
+            for table in ("arrival", "message", "expunged"):
                 transaction._db.execute(f"DELETE FROM {table} WHERE mailbox = ?", (transaction._id,))  # noqa: S608
             transaction._db.execute("DELETE FROM mailbox WHERE id = ?", (transaction._id,))
 
@@ -404,8 +443,10 @@ class Index:
             self._drop()
         db = self._connect("rwc")
         try:
+            db.execute(f"PRAGMA page_size = {_PAGE}")
             db.execute("PRAGMA journal_mode = WAL")
             db.execute(f"PRAGMA synchronous = {'NORMAL' if self._durable else 'OFF'}")
+            db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             db.execute("BEGIN IMMEDIATE")
             (version,) = db.execute("PRAGMA user_version").fetchone()
             if version not in (0, _VERSION):
@@ -473,35 +514,35 @@ class Index:
             self._reader = self._connect("rw")
         return self._reader
 
-    def _select(self, key: str, select: str, also: str, uids: Sequence[int]) -> list[Any]:
-        """Read rows of messages `uids` (ascending): by one range where they lie close together."""
-        if not uids:
+    def _mailbox(self, key: str) -> int | None:
+        """Return the number of a mailbox, or None if the index does not know it; makes the reader ready."""
+        reader = self._readable()
+        if reader is None:
+            return None
+        mailbox = self._reader_ids.get(key)
+        if mailbox is None:
+            row = reader.execute("SELECT id FROM mailbox WHERE key = ?", (key,)).fetchone()
+            if row is None:
+                return None
+            mailbox = self._reader_ids[key] = row[0]
+        return mailbox
+
+    def _select(self, select: str, first: int, uids: Sequence[int]) -> list[Any]:
+        """Read the rows whose number is `first` plus one of `uids` (ascending): by one range where those lie close
+        together. `select` ends with the column that holds the number."""
+        reader = self._reader
+        if not uids or reader is None:
             return []
-        try:
-            reader = self._readable()
-            if reader is None:
-                return []
-            mailbox = self._reader_ids.get(key)
-            if mailbox is None:
-                row = reader.execute("SELECT id FROM mailbox WHERE key = ?", (key,)).fetchone()
-                if row is None:
-                    return []
-                mailbox = self._reader_ids[key] = row[0]
-            where = f"{select} WHERE mailbox = {mailbox} {also} AND uid"
-            if uids[-1] - uids[0] < 4 * len(uids):
-                return reader.execute(where + " BETWEEN ? AND ?", (uids[0], uids[-1])).fetchall()
-            wanted = "[" + ",".join(map(str, uids)) + "]"
-            return reader.execute(where + " IN (SELECT value FROM json_each(?))", (wanted,)).fetchall()  # noqa: S608
-        except sqlite3.Error:
-            # The next write finds out what is wrong and mends it; what is not found here is computed.
-            return []
+        if uids[-1] - uids[0] < 4 * len(uids):
+            return reader.execute(select + " BETWEEN ? AND ?", (first + uids[0], first + uids[-1])).fetchall()
+        wanted = "[" + ",".join([str(first + uid) for uid in uids]) + "]"
+        return reader.execute(select + " IN (SELECT value FROM json_each(?))", (wanted,)).fetchall()  # noqa: S608
 
 
-def _fact_id(db: sqlite3.Connection, key: str, make: bool = False) -> int:
+def _fact_id(db: sqlite3.Connection, key: str) -> int:
+    """Return the number of a fact's key, which is given one if it has none."""
     row = db.execute("SELECT id FROM name WHERE fact = ?", (key,)).fetchone()
-    if row is None and make:
-        return db.execute("INSERT INTO name (fact) VALUES (?)", (key,)).lastrowid or 0
-    return int(row[0]) if row else 0
+    return int(row[0]) if row else db.execute("INSERT INTO name (fact) VALUES (?)", (key,)).lastrowid or 0
 
 
 def _standing(db: sqlite3.Connection | None, key: str) -> tuple[int, int]:

@@ -25,7 +25,7 @@ from mailhub.store.model import Records, Snapshot, Uid, Wanted
 
 BATCH = 512
 """Messages looked up at a time."""
-WORK = 64
+WORK = 128
 """Messages read in one job."""
 WORK_OCTETS = 4 * 1024 * 1024
 """And their octets at most, but for one."""
