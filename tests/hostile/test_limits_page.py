@@ -13,6 +13,7 @@ from mailhub.message.structure import MAX_DEPTH as PART_DEPTH
 from mailhub.message.structure import MAX_PARTS
 from mailhub.store.names import NAME_LIMIT
 from mailhub.wire import pop3, smtp
+from mailhub.wire.imap.list_grammar import MAX_PATTERNS
 from mailhub.wire.imap.search_grammar import MAX_DEPTH, MAX_KEYS
 
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "limits.md"
@@ -38,6 +39,7 @@ class Page(SynchronousTestCase):
             f"{smtp.ADDRESS_LIMIT} octets each",
             f"{MAX_DEPTH} deep",
             f"| {MAX_KEYS} |",
+            f"| {MAX_PATTERNS} |",
             f"{MAX_PARTS:,}, nested {PART_DEPTH} deep",
             f"{HEADER_LIMIT // 2**20} MiB for all of a message",
             f"{NAME_LIMIT} characters",

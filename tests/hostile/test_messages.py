@@ -143,7 +143,7 @@ class OddOnDisk(Odd):
 class OnlyHeader(Attacked):
     """A message that is all header, of a size that the limit of messages allows."""
 
-    memory_limit = 256 * MIB
+    memory_limit = 320 * MIB
     options = ("--fsync", "never")
 
     def test_small_things_in_great_number(self) -> None:
