@@ -137,18 +137,21 @@ def _rename_all(
         if extra != state.extra.get(uid, frozenset()):
             extras[uid] = extra
     if len(missed) < len(uids):
-        _sync_folders(state, True, from_new)
+        error = _sync_folders(state, from_new) or error
     return error
 
 
-def _sync_folders(state: State, cur: bool, new: bool) -> None:
-    """Make renames and removals durable. A failure is told but not raised: others see the change already."""
-    for folder, touched in ((CUR, cur), (NEW, new)):
-        if touched:
-            try:
-                state.means.disk.sync_directory(state.directory + folder)
-            except OSError as error:
-                state.tell("sync", f"Folder cannot be synced ({error.strerror})")
+def _sync_folders(state: State, new: bool) -> OSError | None:
+    """Make renames and removals in cur/, and maybe in new/, durable; return what failed. Others see the change
+    already, so it is to be published all the same; but it must not be acknowledged (design law 2)."""
+    failed: OSError | None = None
+    for folder in (CUR, NEW) if new else (CUR,):
+        try:
+            state.means.disk.sync_directory(state.directory + folder)
+        except OSError as error:
+            state.tell("sync", f"Folder cannot be synced ({error.strerror})")
+            failed = error
+    return failed
 
 
 def _commit_flags(state: State, uids: Sequence[int], modseqs: Sequence[int], extras: dict[int, frozenset[str]]) -> int:
@@ -241,7 +244,7 @@ def _remove(state: State, uids: Sequence[Uid], removed: list[Uid], origin: objec
         state.drop(uid)
         done.append(uid)
     if done:
-        _sync_folders(state, True, from_new)
+        error = _sync_folders(state, from_new) or error
         seen = state.look()
         last = state.snapshot
 

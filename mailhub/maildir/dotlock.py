@@ -3,8 +3,9 @@
 Whoever makes the file has the lock. There are two uses, and Dovecot reads and breaks both by the same rules:
 
 - A plain lock holds "<pid>:<host>" and is removed in the end (dovecot-uidlist).
-- A replacing lock is the new version itself: what is written into it is renamed over X (dovecot-keywords,
-  subscriptions).
+- A replacing lock is held while a new version of X is made (dovecot-keywords, subscriptions). Dovecot writes the new
+  version into the lock itself, which then does not tell whose it is: after a crash all wait for `stale` seconds. Ours
+  names its owner too, and the new version is a file of its own.
 
 A lock left by a crash must not stop mail for ever. It is taken for dead if its process, on this host, no longer
 exists, or started only after the lock was made (a process number used again, common in containers, where a server
@@ -38,9 +39,13 @@ TOUCH_SECONDS = 10.0
 WATCH_SECONDS = 2.0
 """How long we see a lock unchanged before we believe that its process is not the one that made it."""
 
+TEMPORARY = b".tmp"
+"""Added to the name of a file whose new version is written; the next one who does so overwrites what a crash left."""
+
 POLL_SECONDS = (0.002, 0.25)
 """First and longest pause between two tries."""
 
+_ASIDE = re.compile(rb"\.[0-9]+\.[0-9]+")
 _OWNER = re.compile(rb"([1-9][0-9]{0,9}):(.+)", re.DOTALL)
 
 
@@ -79,12 +84,8 @@ class DotLock:
         return self._fd >= 0
 
     def acquire(self) -> None:
-        """Take a plain lock. Raises Busy after `seconds`, OSError."""
+        """Take the lock, to be ended with release() or replace(). Raises Busy after `seconds`, OSError."""
         self._take(b"%d:%b" % (os.getpid(), self._host))
-
-    def acquire_to_replace(self) -> None:
-        """Take a replacing lock, to be ended with replace() or release(). Raises Busy, OSError."""
-        self._take(b"")
 
     def keep(self) -> None:
         """Say that the holder lives; costs next to nothing when called often."""
@@ -96,13 +97,8 @@ class DotLock:
     def replace(self, data: bytes) -> None:
         """Make `data` the content of the file, durably, and let the lock go. Raises OSError; the lock is then still
         held."""
-        os.ftruncate(self._fd, 0)
-        os.lseek(self._fd, 0, os.SEEK_SET)
-        self._disk.write(self._fd, data, self._lock)
-        self._disk.sync(self._fd, self._lock)
-        self._disk.rename(self._lock, self._path)
-        self._close()
-        self._disk.sync_directory(os.path.dirname(self._path))
+        self._disk.store(self._path, data, self._path + TEMPORARY)
+        self.release()
 
     def release(self) -> None:
         """Let the lock go. Idempotent. A lock that another program broke meanwhile is not ours to remove."""
@@ -143,8 +139,7 @@ class DotLock:
         except FileExistsError:
             return False
         try:
-            if content:
-                self._disk.write(fd, content, self._lock)
+            self._disk.write(fd, content, self._lock)
         except OSError:
             os.unlink(self._lock)
             os.close(fd)
@@ -193,6 +188,19 @@ class DotLock:
             pass
         finally:
             os.unlink(aside)
+        self._clean()
+
+    def _clean(self) -> None:
+        """Remove what others who broke this lock left beside it when they ended at that very moment."""
+        directory, name = os.path.split(self._lock)
+        for other in os.listdir(directory):
+            if other.startswith(name) and _ASIDE.fullmatch(other, len(name)):
+                path = os.path.join(directory, other)
+                try:
+                    if self._clock() - os.lstat(path).st_ctime >= self._stale:
+                        os.unlink(path)
+                except OSError:
+                    pass  # somebody else did, or it is not ours to remove
 
 
 def process_started(pid: int) -> float | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
@@ -75,6 +76,8 @@ class Draft:
         self._pieces: list[bytes] = []
         self._lane: Lane | None = None
         self._fd = -1
+        # It may be thrown away in one thread while another appends it.
+        self._file = threading.Lock()
         self._failed: StoreError | None = None
         self._discarded = False
         self.spooled: bytes | None = None
@@ -110,22 +113,32 @@ class Draft:
     def finish(self) -> bytes | None:
         """Return the whole content to be stored, or None if it lies in `spooled`. Called by the job that appends it;
         may be called again. Raises what an earlier write did, OSError."""
-        if self._failed is not None:
-            raise self._failed
-        rest = self._ends.convert(b"", last=True)
-        if self._lane is None:
-            data = b"".join([*self._pieces, rest])
-            self._pieces = [data]
-            return data
-        if self._fd >= 0:
-            assert self.spooled is not None
-            try:
+        with self._file:
+            # The pieces first: discard(), on the reactor thread, says that it failed before it takes them away.
+            pieces = self._pieces
+            if self._failed is not None:
+                raise self._failed
+            rest = self._ends.convert(b"", last=True)
+            if self._lane is None:
+                pieces[:] = [b"".join([*pieces, rest])]
+                return pieces[0]
+            if self._fd >= 0:
+                self._complete(rest)
+            return None
+
+    def _complete(self, rest: bytes) -> None:
+        """Write the end of the spooled file and make it durable. If that fails no later recipient gets half of it."""
+        assert self.spooled is not None
+        try:
+            with storing():
                 self._means.disk.write(self._fd, rest, self.spooled)
                 self._means.disk.sync(self._fd, self.spooled)
-            finally:
-                os.close(self._fd)
-                self._fd = -1
-        return None
+        except StoreError as error:
+            self._failed = error
+            raise
+        finally:
+            os.close(self._fd)
+            self._fd = -1
 
     def discard(self) -> None:
         if self._discarded:
@@ -156,8 +169,9 @@ class Draft:
             raise
 
     def _remove(self) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
-        if self.spooled is not None:
-            self._means.disk.unlink_quietly(self.spooled)
+        with self._file:
+            if self._fd >= 0:
+                os.close(self._fd)
+                self._fd = -1
+            if self.spooled is not None:
+                self._means.disk.unlink_quietly(self.spooled)

@@ -131,7 +131,7 @@ class KeywordsFile:
     def save(self, keywords: Keywords) -> None:
         """Replace the file. Called with dovecot-uidlist.lock held, after load(). Raises Busy, OSError."""
         lock = DotLock(self._disk, self.path, self._lock_seconds)
-        lock.acquire_to_replace()
+        lock.acquire()
         try:
             before = _seconds(self.path)
             lock.replace(format_keywords(keywords))

@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import secrets
 import struct
 import time
@@ -22,6 +23,7 @@ from mailhub.store.errors import Busy
 
 FILE = b"mailboxes.lock"
 POLL_SECONDS = 0.02
+_TEMPORARY = re.compile(re.escape(FILE) + rb"[0-9a-f]{16}")
 
 _WHOLE_FILE = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
 """struct flock of fcntl(2)."""
@@ -98,6 +100,18 @@ def _made(disk: Disk, path: bytes) -> int | None:
         return None
     finally:
         os.unlink(temporary)
+
+
+def remove_temporary(directory: bytes, before: float) -> None:
+    """Remove what was to become the lock of the mail root `directory`, left by processes that ended before it did,
+    if its last change was before the clock said `before`. Never raises. Threads only."""
+    try:
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                if _TEMPORARY.fullmatch(entry.name) and entry.stat(follow_symlinks=False).st_ctime < before:
+                    os.unlink(entry.path)
+    except OSError:
+        pass  # somebody else cleans, or it is not ours to remove
 
 
 def _locked(fd: int) -> bool:

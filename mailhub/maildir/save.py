@@ -76,9 +76,7 @@ def append(state: State, additions: Sequence[Addition], origin: object) -> list[
             _number(state, coming)
             _into_place(state, coming)
     except BaseException:
-        for one in coming:
-            if one.temporary:
-                state.means.disk.unlink_quietly(one.temporary)
+        _undo(state, [one.temporary for one in coming if one.temporary])
         raise
     now = int(state.means.clock())
 
@@ -235,8 +233,7 @@ def _link_all(state: State, coming: list[_Coming], sources: Sequence[Source]) ->
             made.append(path)
         _sync_targets(state, coming)
     except BaseException:
-        for path in made:
-            state.means.disk.unlink_quietly(path)
+        _undo(state, made)
         raise
 
 
@@ -275,9 +272,18 @@ def _into_place(state: State, coming: list[_Coming]) -> None:
         _sync_targets(state, coming)
         _record(state, coming)
     except BaseException:
-        for path in made:
-            state.means.disk.unlink_quietly(path)
+        _undo(state, made)
         raise
+
+
+def _undo(state: State, paths: Sequence[bytes]) -> None:
+    """Remove files of messages that were not added after all, as far as the disk lets us: what stays in tmp/ is
+    removed when it is old, what stays elsewhere is found as new mail."""
+    for path in paths:
+        try:
+            state.means.disk.unlink_quietly(path)
+        except OSError as error:
+            state.tell("undo", f"A message that was refused cannot be removed ({error.strerror})")
 
 
 def _sync_targets(state: State, coming: list[_Coming]) -> None:
@@ -293,8 +299,7 @@ def _record(state: State, coming: list[_Coming]) -> None:
     except Damaged as error:
         raise TooMany("Mailbox has no UIDs left") from error
     except OSError:
-        for one in coming:
-            state.means.disk.unlink_quietly(state.directory + one.folder + one.name)
+        _undo(state, [state.directory + one.folder + one.name for one in coming])
         raise
     state.records = len(state.uidlist)
     state.adopt(state.look(), uidlist=True)

@@ -96,7 +96,7 @@ class SubscriptionsFile:
         if (name in self.load().names) == subscribed:
             return False
         lock = DotLock(self._disk, self._path, self._lock_seconds, STALE_SECONDS)
-        lock.acquire_to_replace()
+        lock.acquire()
         try:
             before = self.load()
             if (name in before.names) == subscribed:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from mailhub.maildir.disk import Disk
 from mailhub.maildir.dotlock import DotLock
 from mailhub.maildir.layout import PARTS, Found, Layout
-from mailhub.maildir.listlock import ListLock
+from mailhub.maildir.listlock import ListLock, remove_temporary
 from mailhub.maildir.means import Place
 from mailhub.maildir.specialuse import SpecialUse
 from mailhub.maildir.uidlist import UidListFile, new_uidlist
@@ -291,12 +291,14 @@ class Tree:
         self.disk.remove_tree(trash)
 
     def _remove_old_trash(self) -> None:
+        old = self._clock() - TRASH_SECONDS
         trash = os.path.join(self.layout.root, self.layout.trash)
         try:
-            if os.stat(trash).st_ctime < self._clock() - TRASH_SECONDS:
+            if os.stat(trash).st_ctime < old:
                 self.disk.remove_tree(trash)
         except FileNotFoundError:
             pass
+        remove_temporary(self.index or self.layout.root, old)
 
 
 def _info(name: str, found: Found, uses: Mapping[str, frozenset[str]]) -> MailboxInfo:
