@@ -25,6 +25,7 @@ from itertools import pairwise
 
 from attrs import Factory, define, evolve
 
+from mailhub.maildir.disk import REFUSED
 from mailhub.maildir.filenames import arrival, split_info
 from mailhub.maildir.index import Known, Transaction
 from mailhub.maildir.keywords import Keywords
@@ -229,7 +230,12 @@ def _assign(
         state.tell("lock", "Mailbox is locked by another program, new mail is not shown")
         seen = evolve(seen, uidlist=(0, 0, 0))
     except OSError as error:
+        refused = error.errno in REFUSED
+        if not refused and state.uidlist is not None and not state.uidlist.end:
+            raise  # clients must not be told a UIDVALIDITY that nobody remembers
         state.tell("write", f"New mail cannot be given UIDs ({error.strerror})")
+        if not refused:
+            seen = evolve(seen, uidlist=(0, 0, 0))  # it may go well the next time
     return found, added, seen
 
 
