@@ -153,7 +153,7 @@ class DotLockTests(SynchronousTestCase):
         lock.release()
 
     def test_replace(self) -> None:
-        """The new version replaces the file, under a lock that tells whose it is; given up, it leaves the file alone."""
+        """The new version replaces the file, under a lock that says whose it is; given up it leaves the file."""
         lock = self.lock()
         lock.acquire()
         lock.replace(b"one")
