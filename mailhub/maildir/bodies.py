@@ -17,8 +17,8 @@ from mailhub.message.message import canonical
 from mailhub.store.interfaces import IMessageBody
 from mailhub.store.model import Snapshot, Uid
 
-READ_BUDGET = 1024 * 1024
-"""Octets of messages that open() reads at once, about."""
+READ_BUDGET = 256 * 1024
+"""Octets of messages that open() reads at once, about: as many as the processor keeps at hand until they are sent."""
 READ_MOST = 64
 """And how many."""
 _TRIES = 6
