@@ -27,5 +27,10 @@ lint: $(STAMP)
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
+# Kills servers 200 times and lets every disk operation fail in every way: minutes. Says at the end what it counted.
+soak: $(STAMP)
+	MAILHUB_SOAK=1 $(VENV)/bin/python -m pytest -s tests/maildir/test_crash.py tests/maildir/test_two_servers.py \
+	    tests/maildir/test_killed.py
+
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from mailhub.maildir.disk import Disk
+from mailhub.maildir.index import FILE_NAME
 from mailhub.maildir.store import MaildirStore
 from mailhub.store.errors import OverQuota, StoreError, Unavailable
 from mailhub.store.model import UserEntry
@@ -165,9 +166,16 @@ class Ended(FaultCase):
             at = f"operation {nth} of {name}, step {len(told)}"
             self.assertEqual(strays(self.base, passing=True), [], at)
             self.forget_nameless_locks()
+            if nth % 2:
+                self.forget_index()
             done = pictures[min(len(told), len(pictures) - 1)]
             self.then(told[-1], done, name in MOVING, at)
         self.assertGreater(nth, 1)
+
+    def forget_index(self) -> None:
+        """The index is a cache: without it UIDs, flags and modseqs are no others (design, "Maildir", and law 4)."""
+        for file in self.base.glob(f"mail/*/Maildir/{FILE_NAME}*"):
+            file.unlink()
 
     def forget_nameless_locks(self) -> None:
         """A lock whose process ended before it had written its number is dead after 120 s only, as with Dovecot."""

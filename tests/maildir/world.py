@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 from twisted.internet.defer import Deferred
 
 from mailhub.maildir.draft import IN_MEMORY
@@ -38,6 +38,7 @@ class Seen:
     validity: int
     uidnext: int
     messages: dict[int, tuple[str, frozenset[str]]]
+    modseq: int = field(eq=False)
 
     @property
     def subjects(self) -> Counter[str]:
@@ -94,6 +95,7 @@ class World:
                         snapshot.uidvalidity,
                         snapshot.uidnext,
                         {uid: (_subject(box, uid), frozenset(snapshot.flags(uid) or ())) for uid in snapshot.uids},
+                        snapshot.highest_modseq,
                     )
         return seen
 
@@ -242,6 +244,8 @@ def _changed(was: Seen, will: Seen, now: Seen) -> list[str]:
     wrong = []
     if now.uidnext < was.uidnext:
         wrong.append(f"UIDNEXT went back from {was.uidnext} to {now.uidnext}")
+    if now.modseq < was.modseq:
+        wrong.append(f"modseq went back from {was.modseq} to {now.modseq}")
     for uid, (subject, flags) in was.messages.items():
         if uid not in now.messages:
             if uid in will.messages:
