@@ -47,6 +47,9 @@ EXPUNGE_LOG = 20_000
 """Most expunged UIDs remembered for a mailbox."""
 
 _BUSY_SECONDS = 10.0
+_SETUP_SECONDS = 1.0
+"""How long another process may take to make the database. Only a file that was emptied or overwritten while others have
+it open is locked for longer at that stage, and that never ends by itself."""
 _PAGE = 8192
 """Octets of a page: twice SQLite's default, for values of a few KiB."""
 _CHECKPOINT_PAGES = 2000
@@ -444,7 +447,7 @@ class Index:
         db = self._connect("rwc")
         try:
             db.execute(f"PRAGMA page_size = {_PAGE}")
-            db.execute("PRAGMA journal_mode = WAL")
+            _use_log(db)
             db.execute(f"PRAGMA synchronous = {'NORMAL' if self._durable else 'OFF'}")
             db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             db.execute("BEGIN IMMEDIATE")
@@ -543,6 +546,19 @@ def _fact_id(db: sqlite3.Connection, key: str) -> int:
     """Return the number of a fact's key, which is given one if it has none."""
     row = db.execute("SELECT id FROM name WHERE fact = ?", (key,)).fetchone()
     return int(row[0]) if row else db.execute("INSERT INTO name (fact) VALUES (?)", (key,)).lastrowid or 0
+
+
+def _use_log(db: sqlite3.Connection) -> None:
+    """Put a database into WAL mode, in which it is already unless it was just made. Raises DatabaseError, and not
+    OperationalError, where it is damaged under the hands of others, so that it is moved aside."""
+    db.execute(f"PRAGMA busy_timeout = {int(_SETUP_SECONDS * 1000)}")
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise sqlite3.DatabaseError("overwritten while in use") from error
+        raise
+    db.execute(f"PRAGMA busy_timeout = {int(_BUSY_SECONDS * 1000)}")
 
 
 def _standing(db: sqlite3.Connection | None, key: str) -> tuple[int, int]:
