@@ -82,6 +82,8 @@ class Draft:
         self._discarded = False
         self.spooled: bytes | None = None
         """The file of a large draft."""
+        self.spooled_date: int | None = None
+        """Its modification time."""
         self.shared: bytes | None = None
         """Where a durable file with this content lies, once it was appended; others may link it while it is there."""
         self.date: int | None = None
@@ -110,9 +112,10 @@ class Draft:
             return None
         return self._spool()
 
-    def finish(self) -> bytes | None:
+    def finish(self, date: int) -> bytes | None:
         """Return the whole content to be stored, or None if it lies in `spooled`. Called by the job that appends it;
-        may be called again. Raises what an earlier write did, OSError."""
+        may be called again. `date`, seconds since the epoch, becomes the modification time of a spooled file, as
+        durable as its content. Raises what an earlier write did, OSError."""
         with self._file:
             # The pieces first: discard(), on the reactor thread, says that it failed before it takes them away.
             pieces = self._pieces
@@ -123,19 +126,22 @@ class Draft:
                 pieces[:] = [b"".join([*pieces, rest])]
                 return pieces[0]
             if self._fd >= 0:
-                self._complete(rest)
+                self._complete(rest, date)
             return None
 
-    def _complete(self, rest: bytes) -> None:
+    def _complete(self, rest: bytes, date: int) -> None:
         """Write the end of the spooled file and make it durable. If that fails no later recipient gets half of it."""
         assert self.spooled is not None
         try:
             with storing():
                 self._means.disk.write(self._fd, rest, self.spooled)
+                self._means.disk.utime(self.spooled, date)
                 self._means.disk.sync(self._fd, self.spooled)
         except StoreError as error:
             self._failed = error
             raise
+        else:
+            self.spooled_date = date
         finally:
             os.close(self._fd)
             self._fd = -1

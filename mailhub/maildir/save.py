@@ -107,12 +107,13 @@ def _write(state: State, one: _Coming, addition: Addition) -> None:
     """Make the file in tmp/, complete and durable."""
     disk = state.means.disk
     draft: Draft = addition.draft
-    data = draft.finish()
+    date = addition.internal_date
+    own = int(state.means.clock()) if date is None else date
+    data = draft.finish(own)
     one.draft = draft
     one.size = draft.size
     one.base = with_sizes(one.base, draft.stored, draft.size)
     temporary = state.directory + TMP + one.base
-    date = addition.internal_date
     if draft.shared is not None and date in (None, draft.date):
         one.date = draft.date
         try:
@@ -122,9 +123,11 @@ def _write(state: State, one: _Coming, addition: Addition) -> None:
         else:
             one.temporary = temporary
             return
-    one.date = int(state.means.clock()) if date is None else date
+    one.date = own
     if data is None and draft.shared is None and draft.spooled is not None:
-        disk.utime(draft.spooled, one.date)
+        if draft.spooled_date != own:
+            disk.utime(draft.spooled, own)  # an earlier try had another date
+            draft.spooled_date = own
         try:
             disk.link(draft.spooled, temporary)
         except OSError as error:

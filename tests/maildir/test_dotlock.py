@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailhub.maildir.disk import Disk
 from mailhub.maildir.dotlock import STALE_SECONDS, TOUCH_SECONDS, DotLock, process_started
-from mailhub.maildir.listlock import ListLock
+from mailhub.maildir.listlock import ListLock, remove_temporary
 from mailhub.store.errors import Busy
 from tests.maildir.scratch import octets, scratch
 from tests.peer import Dovecot
@@ -163,6 +163,29 @@ class DotLockTests(SynchronousTestCase):
         self.assertEqual((self.base / "dovecot-uidlist").read_bytes(), b"one")
         self.assertEqual(os.listdir(self.base), ["dovecot-uidlist"])
 
+    def test_dead_replacing(self) -> None:
+        """A lock left by a process that ended while it wrote a new version is broken at once, and what it had written
+        so far is overwritten."""
+        self.lock_path.write_bytes(f"{2**22 + 1}:{socket.gethostname()}".encode())
+        (self.base / "dovecot-uidlist.tmp").write_bytes(b"half of a very long line")
+        lock = self.lock(0)
+        lock.acquire()
+        lock.replace(b"one")
+        self.assertEqual((self.base / "dovecot-uidlist").read_bytes(), b"one")
+        self.assertEqual(os.listdir(self.base), ["dovecot-uidlist"])
+
+    def test_left_aside(self) -> None:
+        """Who breaks a lock removes what others left who ended while they broke it, once that is old."""
+        aside = self.base / "dovecot-uidlist.lock.17.123456789"
+        aside.write_bytes(b"")
+        other = self.base / "dovecot-uidlist.lock.old"
+        other.write_bytes(b"")
+        for clock, left in ((time.time(), True), (time.time() + 121, False)):
+            self.lock_path.write_bytes(f"{2**22 + 1}:{socket.gethostname()}".encode())
+            with DotLock(Disk(), self.path, 0, clock=lambda clock=clock: clock):  # type: ignore[misc]
+                self.assertEqual(aside.exists(), left)
+        self.assertTrue(other.exists())
+
     def test_full_disk(self) -> None:
         """Where nothing can be written no lock stays behind."""
 
@@ -215,6 +238,16 @@ class ListLockTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.base = scratch(self)
         self.directory = octets(self.base)
+
+    def test_left_behind(self) -> None:
+        """What was to become the lock is removed when it is old; nothing else is."""
+        names = ["mailboxes.lock0123456789abcdef", "mailboxes.lock", "mailboxes.locks"]
+        for name in names:
+            (self.base / name).write_bytes(b"")
+        remove_temporary(octets(self.base), time.time() - 60)
+        self.assertEqual(sorted(os.listdir(self.base)), sorted(names))
+        remove_temporary(octets(self.base), time.time() + 60)
+        self.assertEqual(sorted(os.listdir(self.base)), sorted(names[1:]))
 
     def test_alone(self) -> None:
         """The lock is a file while it is held, and nothing afterwards."""

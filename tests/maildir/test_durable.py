@@ -61,6 +61,11 @@ class Watched(HookedDisk):
         self._name(path)
         self.volatile.discard(path)
 
+    def utime(self, path: bytes, seconds: float) -> None:
+        super().utime(path, seconds)
+        if not path.endswith(b"/dovecot-keywords"):  # a second more, so that Dovecot sees that it changed
+            self.volatile.add(path)
+
     def mkdir(self, path: bytes) -> None:
         super().mkdir(path)
         self._name(path)
