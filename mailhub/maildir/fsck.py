@@ -78,9 +78,7 @@ class Checker:
         counts = Counter(split_info(file)[0] for _, file in listed)
         doubles = sum(count - 1 for count in counts.values())
         if doubles:
-            yield Finding(
-                name, f"{doubles} files have the name of another; opening the mailbox sets them apart"
-            )
+            yield Finding(name, f"{doubles} files have the name of another; opening the mailbox sets them apart")
         wrong = unreadable = 0
         for folder, file in listed:
             try:
