@@ -61,10 +61,16 @@ def change(state: State, edits: Sequence[FlagEdit], origin: object) -> list[Flag
 def _edit(state: State, edits: Sequence[FlagEdit], origin: object) -> tuple[list[FlagOutcome], frozenset[int]]:
     """Apply edits to what is known now; return the outcomes and the UIDs of files that were not where they should be,
     which no outcome has."""
-    plan = snapshots.plan_edits(state.snapshot, state.table, edits, state.modseq)
-    if not plan.uids:
-        return list(plan.outcomes), frozenset()
-    give_letters(state, {flag for number in set(plan.numbers) for flag in state.table.sets[number]})
+    for _ in range(TRIES):
+        plan = snapshots.plan_edits(state.snapshot, state.table, edits, state.modseq)
+        if not plan.uids:
+            return list(plan.outcomes), frozenset()
+        give_letters(state, {flag for number in set(plan.numbers) for flag in state.table.sets[number]})
+        if not state.renumber:
+            break
+        synchronise(state)  # what the messages have is called otherwise now
+    else:
+        raise Unavailable("Keywords are being changed by another program")
     missed: list[int] = []
     extras: dict[int, frozenset[str]] = {}
     error = _rename_all(state, plan.uids, plan.numbers, missed, extras)

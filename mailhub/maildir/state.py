@@ -100,6 +100,8 @@ class State:
         """Keywords without a letter, of the messages that have any."""
         self.keywords: Keywords = NO_KEYWORDS
         self.keywords_version: tuple[int, int, int] | None = None
+        self.renumber = False
+        """Whether a letter was learned to mean something else, so that flags have to be worked out again."""
         self.table = snapshots.FlagTable(means.settings.keyword_limit)
         self.snapshot: Snapshot = snapshots.first(MailboxId(""), 1, self.table, ModSeq(0))
         self.batches: list[ChangeBatch] = []
@@ -223,6 +225,16 @@ class State:
             extra = frozenset(flag for flag, letter in letters.items() if letter is None)
             found = self._infos[old, number] = (b":" + build_info(info), extra)
         return found
+
+    def keywords_explained(self) -> bool:
+        """Whether no letter waits for its name. Dovecot renames files first and says then, under its lock, what the
+        new letter means: whoever looks between the two sees a letter that nothing explains. One stat then."""
+        if all(name != f"unknown-{at}" for at, name in enumerate(self.keywords.names)):
+            return True
+        try:
+            return self.keywords_file.version() == self.keywords_version
+        except OSError:
+            return True
 
     def use_keywords(self, keywords: Keywords) -> bool:
         """Take a new table of letters; return whether a letter now means something else, so that all flags have to be

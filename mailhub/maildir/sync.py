@@ -61,7 +61,7 @@ many nanoseconds at the earliest, and so that listing takes a fiftieth of the ti
 
 def sound(state: State, seen: Seen) -> bool:
     """Whether folders and uidlist need not be read again, as far as their stamps tell. Reactor thread or lane."""
-    if seen.files != state.seen.files:
+    if seen.files != state.seen.files or state.renumber or not state.keywords_explained():
         return False
     now = time.time_ns()
     if state.unverified:
@@ -307,15 +307,16 @@ def _set_apart(state: State, folder: bytes, name: bytes, base: bytes) -> None:
 
 def _read_keywords(state: State) -> bool:
     """Read dovecot-keywords if it changed; return whether a letter means something else now."""
+    renumber, state.renumber = state.renumber, False
     try:
         version = state.keywords_file.version()
         if version == state.keywords_version:
-            return False
+            return renumber
         keywords = state.keywords_file.load()
     except OSError:
-        return False
+        return renumber
     state.keywords_version = version
-    return state.use_keywords(keywords)
+    return state.use_keywords(keywords) or renumber
 
 
 def _save_letters(state: State) -> None:
@@ -330,7 +331,7 @@ def _save_letters(state: State) -> None:
 def keep_keywords(state: State, keywords: Keywords) -> None:
     """Write and use a table of letters. The lock is held. Raises Busy, OSError."""
     state.keywords_file.save(keywords)
-    state.use_keywords(keywords)
+    state.renumber = state.use_keywords(keywords) or state.renumber
     state.keywords_version = state.keywords_file.version()
 
 

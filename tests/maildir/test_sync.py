@@ -10,7 +10,7 @@ from mailhub.maildir.mailbox import MaildirMailbox
 from mailhub.store.changes import Added, Flagged, Removed
 from mailhub.store.errors import MailboxGone
 from mailhub.store.model import FlagOp
-from tests.maildir.boxes import MAIL, BoxCase
+from tests.maildir.boxes import MAIL, BoxCase, HookedDisk
 
 
 class OtherPrograms(BoxCase):
@@ -282,3 +282,43 @@ class Damage(BoxCase):
         self.assertEqual(self.flags(mailbox), {1: {"\\Seen", "unknown-0", "fine"}})
         self.edit(mailbox, [1], FlagOp.REMOVE, "\\Seen")
         self.assertEqual(self.names(), ["1.a:2,ac"])
+
+
+class Letters(BoxCase):
+    """Dovecot renames files first and says then what a new letter stands for; a look may fall between the two."""
+
+    def begin(self) -> MaildirMailbox:
+        self.put("1.a:2,")
+        mailbox = self.inbox()
+        (self.maildir / "cur" / "1.a:2,").rename(self.maildir / "cur" / "1.a:2,a")
+        self.assertEqual(self.flags(mailbox), {1: {"unknown-0"}})
+        (self.maildir / "dovecot-keywords").write_text("0 theirs\n")
+        return mailbox
+
+    def test_explained(self) -> None:
+        """The name is seen although no folder changed after."""
+        self.assertEqual(self.flags(self.begin()), {1: {"theirs"}})
+
+    def test_new_keyword(self) -> None:
+        """A keyword that is added meanwhile takes nothing away from theirs."""
+        mailbox = self.begin()
+        self.edit(mailbox, [1], FlagOp.ADD, "ours")
+        self.assertEqual(self.flags(mailbox), {1: {"theirs", "ours"}})
+        self.assertEqual((self.names(), self.flags(self.inbox())), (["1.a:2,ab"], {1: {"theirs", "ours"}}))
+
+    def test_new_keyword_at_that_moment(self) -> None:
+        """The same if the name is written while the change waits for the lock."""
+        disk = HookedDisk()
+        self.put("1.a:2,a")
+        mailbox = self.inbox(disk)
+
+        def explain(operation: str, path: bytes) -> None:
+            if path.endswith(b"dovecot-uidlist.lock"):
+                (self.maildir / "dovecot-keywords").write_text("0 theirs\n")
+                disk.hook(None)
+
+        (self.maildir / "dovecot-keywords").unlink(missing_ok=True)
+        self.flags(mailbox)
+        disk.hook(explain)
+        self.edit(mailbox, [1], FlagOp.ADD, "ours")
+        self.assertEqual((self.names(), self.flags(self.inbox())), (["1.a:2,ab"], {1: {"theirs", "ours"}}))
