@@ -278,8 +278,11 @@ def _compact(state: State) -> None:
         return
     try:
         with state.lock(SYNC_LOCK_SECONDS):
-            before = state.seen.uidlist
-            changed = state.look().uidlist != before and read_uidlist(state)
+            # Others may have written it anew since, so that it is another object now.
+            changed = read_uidlist(state)
+            uidlist = state.uidlist
+            if uidlist is None:
+                return
             keep = frozenset(state.names) | frozenset(state.pending.values())
             state.uidlist_file.rewrite(uidlist, keep=keep)
             state.records = len(uidlist)

@@ -322,3 +322,29 @@ class Letters(BoxCase):
         disk.hook(explain)
         self.edit(mailbox, [1], FlagOp.ADD, "ours")
         self.assertEqual((self.names(), self.flags(self.inbox())), (["1.a:2,ab"], {1: {"theirs", "ours"}}))
+
+
+class Shortened(BoxCase):
+    """The uidlist is written anew once most of its messages are expunged."""
+
+    def test_others_wrote_it_meanwhile(self) -> None:
+        """What another program added while we waited for the lock keeps its UID (RFC 3501 section 2.3.1.1)."""
+        disk = HookedDisk()
+        for number in range(8):
+            self.put(f"{number + 1}.a:2,")
+        mailbox, others = self.inbox(disk), self.inbox()
+
+        def meanwhile(operation: str, path: bytes) -> None:
+            if path.endswith(b"dovecot-uidlist.lock"):
+                disk.hook(None)
+                self.get(others.expunge(others.snapshot.uids[:1]))  # type: ignore[arg-type]
+                uidlist = self.maildir / "dovecot-uidlist"
+                fresh = self.maildir / "fresh"
+                fresh.write_text(uidlist.read_text())
+                fresh.rename(uidlist)
+                self.assertEqual(self.add(others), 9)
+
+        disk.hook(meanwhile)
+        self.get(mailbox.expunge(mailbox.snapshot.uids[1:7]))  # type: ignore[arg-type]
+        self.assertEqual([*self.flags(mailbox)], [8, 9])
+        self.assertEqual([*self.flags(self.inbox())], [8, 9])
