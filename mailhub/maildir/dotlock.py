@@ -25,6 +25,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -134,16 +135,22 @@ class DotLock:
             pause = min(pause * 2, longest)
 
     def _make(self, content: bytes) -> bool:
-        try:
-            fd = self._disk.create(self._lock)
-        except FileExistsError:
+        if os.path.lexists(self._lock):
             return False
+        # It comes into being with its owner in it: an empty one, left by a crash, would stop all for `stale` seconds.
+        temporary = self._aside()
+        fd = self._disk.create(temporary)
         try:
-            self._disk.write(fd, content, self._lock)
-        except OSError:
-            os.unlink(self._lock)
+            self._disk.write(fd, content, temporary)
+            self._disk.link(temporary, self._lock)
+        except FileExistsError:
+            os.close(fd)
+            return False
+        except BaseException:
             os.close(fd)
             raise
+        finally:
+            os.unlink(temporary)
         self._fd = fd
         self._touched = self._clock()
         return True
@@ -179,7 +186,7 @@ class DotLock:
         return started > made + 1.0 and time.monotonic() - self._seen_since >= WATCH_SECONDS
 
     def _remove(self, dead: int) -> None:
-        aside = b"%b.%d.%d" % (self._lock, os.getpid(), time.monotonic_ns())
+        aside = self._aside()
         os.rename(self._lock, aside)
         try:
             if not os.path.samestat(os.lstat(aside), os.fstat(dead)):
@@ -189,6 +196,10 @@ class DotLock:
         finally:
             os.unlink(aside)
         self._clean()
+
+    def _aside(self) -> bytes:
+        """Return a name beside the lock that nobody else uses."""
+        return b"%b.%d.%d" % (self._lock, threading.get_native_id(), time.monotonic_ns())
 
     def _clean(self) -> None:
         """Remove what others who broke this lock left beside it when they ended at that very moment."""

@@ -165,7 +165,6 @@ class Ended(FaultCase):
             self.assertEqual(told, pictures[: len(told)])
             at = f"operation {nth} of {name}, step {len(told)}"
             self.assertEqual(strays(self.base, passing=True), [], at)
-            self.forget_nameless_locks()
             if nth % 2:
                 self.forget_index()
             done = pictures[min(len(told), len(pictures) - 1)]
@@ -176,12 +175,6 @@ class Ended(FaultCase):
         """The index is a cache: without it UIDs, flags and modseqs are no others (design, "Maildir", and law 4)."""
         for file in self.base.glob(f"mail/*/Maildir/{FILE_NAME}*"):
             file.unlink()
-
-    def forget_nameless_locks(self) -> None:
-        """A lock whose process ended before it had written its number is dead after 120 s only, as with Dovecot."""
-        for lock in self.base.glob("mail/*/Maildir/**/*.lock"):
-            if lock.stat().st_size == 0 and lock.name != "mailboxes.lock":
-                lock.unlink()
 
 
 class Failed(FaultCase):

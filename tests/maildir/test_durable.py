@@ -71,7 +71,7 @@ class Watched(HookedDisk):
         self._name(path)
 
     def _name(self, path: bytes) -> None:
-        if not path.endswith(HINTS) and b"/tmp/" not in path and b"TRASHED" not in path:
+        if not path.endswith(HINTS) and b".lock." not in path and b"/tmp/" not in path and b"TRASHED" not in path:
             self.volatile.add(os.path.dirname(path))
 
     def lost(self) -> list[bytes]:

@@ -20,7 +20,7 @@ from mailhub.store.model import Addition, FlagEdit, FlagOp, Uid
 USERS = ("ann", "bob")
 
 PASSING = re.compile(
-    r"(tmp/[^/]+|dovecot-uidlist\.tmp|(dovecot-keywords|subscriptions)\.tmp|.*\.lock|mailboxes\.lock[0-9a-f]{16}"
+    r"(tmp/[^/]+|dovecot-uidlist\.tmp|(dovecot-keywords|subscriptions)\.tmp|.*\.lock(\.[0-9]+\.[0-9]+)?|mailboxes\.lock[0-9a-f]{16}"
     r"|mailhub-special-use\.tmp|\.+DOVECOT-TRASHED.*)"
 )
 """Files that a crash may leave: the next writer overwrites them, or they are removed when they are old."""
