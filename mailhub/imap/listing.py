@@ -20,13 +20,15 @@ _SIMPLE = 2
 class Pattern:
     """A list-mailbox pattern: "*" matches anything, "%" anything but the delimiter (RFC 3501 section 6.3.8).
 
-    Matching takes time linear in name times pattern, whatever the pattern. INBOX matches in any case."""
+    Matching takes time linear in name times pattern, whatever the pattern. INBOX matches in any case. `by_level` says
+    whether "%" is in it."""
 
     def __init__(self, pattern: str, delimiter: str) -> None:
         self._delimiter = delimiter
         self._parts = [
             ("*" if "*" in part else "%") if part[0] in "%*" else part for part in re.split(r"([%*]+)", pattern) if part
         ]
+        self.by_level = "%" in self._parts
         wild = {"*": ".*", "%": f"[^{re.escape(delimiter)}]*"}
         self._letters = sum(len(part) for part in self._parts if part[0] not in "%*")
         self._regex = None
@@ -110,7 +112,9 @@ class Line:
 
     name: str
     attributes: Sequence[str]
-    selectable: bool = True
+    has_status: bool = False
+    """Whether LIST-STATUS gives its status: it can be selected, and was not only shown for what is below it
+    (RFC 5819 section 2)."""
     childinfo: bool = False
 
     def render(self, delimiter: str, verb: bytes = b"LIST") -> bytes:
@@ -137,7 +141,7 @@ class Mailboxes:
         names: Iterable[str] = self.infos
         if "SUBSCRIBED" in asked.select:
             names = self._with_subscribed("RECURSIVEMATCH" in asked.select)
-        inside = self._subscribed_below(asked) if "RECURSIVEMATCH" in asked.select else frozenset()
+        inside = self._above_chosen(asked) if "RECURSIVEMATCH" in asked.select else frozenset()
         for count, name in enumerate(names, 1):
             if not count % TURN:
                 yield None
@@ -152,25 +156,32 @@ class Mailboxes:
             extra |= {above for name in self.subscribed for above in ancestors(name, self.delimiter)}
         return [*self.infos, *sorted(extra - self.infos.keys())]
 
-    def _subscribed_below(self, asked: Asked) -> frozenset[str]:
-        """Names above a subscribed mailbox that no pattern shows itself."""
-        hidden = (name for name in self.subscribed if not any(pattern.matches(name) for pattern in asked.patterns))
-        return frozenset(above for name in hidden for above in ancestors(name, self.delimiter))
-
-    def _line(self, name: str, asked: Asked, inside: bool) -> Line | None:
+    def _chosen(self, name: str, asked: Asked) -> bool:
+        """Whether a mailbox meets the selection options."""
+        if "SUBSCRIBED" in asked.select and name not in self.subscribed:
+            return False
         info = self.infos.get(name)
-        is_subscribed = name in self.subscribed
-        childinfo = False
-        if "SUBSCRIBED" in asked.select and not is_subscribed:
-            if not inside:
-                return None
-            childinfo = True
-        elif inside:
-            childinfo = True
-        if "SPECIAL-USE" in asked.select and (info is None or not info.special_use):
+        return "SPECIAL-USE" not in asked.select or (info is not None and bool(info.special_use))
+
+    def _above_chosen(self, asked: Asked) -> frozenset[str]:
+        """Names above a chosen mailbox, which get CHILDINFO; a name that is not chosen itself only if that mailbox is
+        one that no pattern shows, since the answer would be redundant (RFC 5258 section 3.5)."""
+        found: set[str] = set()
+        for name in self.subscribed:
+            if self._chosen(name, asked):
+                shown = any(pattern.matches(name) for pattern in asked.patterns)
+                found.update(
+                    above for above in ancestors(name, self.delimiter) if not shown or self._chosen(above, asked)
+                )
+        return frozenset(found)
+
+    def _line(self, name: str, asked: Asked, childinfo: bool) -> Line | None:
+        info = self.infos.get(name)
+        chosen = self._chosen(name, asked)
+        if not chosen and not childinfo:
             return None
         attributes = []
-        if is_subscribed and ("SUBSCRIBED" in asked.select or "SUBSCRIBED" in asked.returns):
+        if name in self.subscribed and ("SUBSCRIBED" in asked.select or "SUBSCRIBED" in asked.returns):
             attributes.append("\\Subscribed")
         selectable = info is not None and info.exists and info.selectable
         if not selectable:
@@ -182,16 +193,16 @@ class Mailboxes:
             attributes.append("\\HasChildren" if name in self._parents else "\\HasNoChildren")
         if info is not None and ("SPECIAL-USE" in asked.returns or "SPECIAL-USE" in asked.select):
             attributes += sorted(info.special_use)
-        return Line(name, attributes, selectable, childinfo)
+        return Line(name, attributes, selectable and chosen, childinfo)
 
     def lsub(self, pattern: Pattern) -> Iterator[Line]:
-        """Return the answer to LSUB: a name above a subscribed one that only "%" keeps out of sight is shown
-        \\Noselect (RFC 3501 section 6.3.9)."""
+        """Return the answer to LSUB: a pattern with "%" shows a name above a subscribed one that it keeps out of sight
+        as \\Noselect; other patterns show subscribed names alone (RFC 3501 section 6.3.9)."""
         found: dict[str, Line] = {}
         for name in self.subscribed:
             if pattern.matches(name):
                 found[name] = Line(name, ())
-            else:
+            elif pattern.by_level:
                 for above in ancestors(name, self.delimiter):
                     if above not in self.subscribed and pattern.matches(above):
                         found.setdefault(above, Line(above, ("\\Noselect",)))

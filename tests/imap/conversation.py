@@ -9,8 +9,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.error import ConnectionLost
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailhub.auth.anypassword import AnyPassword
@@ -100,9 +102,6 @@ class Client:
 
     def drop(self) -> None:
         """The connection breaks."""
-        from twisted.internet.error import ConnectionLost
-        from twisted.python.failure import Failure
-
         self.protocol.connectionLost(Failure(ConnectionLost()))
 
 
@@ -131,6 +130,13 @@ class World:
     def connect(self, host: str = "127.0.0.1") -> Client:
         """Connect; the greeting is not read yet."""
         return Client(self, host)
+
+    def close(self) -> None:
+        """Break all connections, so that no session is left waiting: a coroutine that the garbage collector finds in
+        the middle of a later test is logged there."""
+        for protocol in list(self.factory.protocols):
+            protocol.connectionLost(Failure(ConnectionLost()))
+        self.clock.pump([0.0] * 10)
 
     def user(self, name: str = "u", mailbox: str | None = None) -> Client:
         """Connect and log in; select `mailbox` if given."""
@@ -162,6 +168,16 @@ class Conversation(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.world = World(self.settings)
+
+    @property
+    def world(self) -> World:
+        """The server of this test; a test may put another in its place."""
+        return self._world
+
+    @world.setter
+    def world(self, world: World) -> None:
+        self._world = world
+        self.addCleanup(world.close)
 
     def session(self, mailbox: str | None = "INBOX") -> Client:
         return self.world.user("u", mailbox)

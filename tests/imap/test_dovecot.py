@@ -166,6 +166,18 @@ SCRIPTS: dict[str, list[str]] = {
         'LIST "" *',
         "NAMESPACE",
     ],
+    "levels": [
+        "CREATE a",
+        "CREATE a.b",
+        "SUBSCRIBE a.b",
+        'LIST (SUBSCRIBED RECURSIVEMATCH) "" % RETURN (STATUS (MESSAGES))',
+        'LIST (SUBSCRIBED RECURSIVEMATCH) "" *',
+        'LIST (SUBSCRIBED RECURSIVEMATCH) "" a',
+        'LSUB "" a',
+        'LSUB "" %',
+        "SUBSCRIBE a",
+        'LIST (SUBSCRIBED RECURSIVEMATCH) "" *',
+    ],
 }
 
 
@@ -228,6 +240,10 @@ class Differences(SynchronousTestCase):
     def test_mailboxes(self) -> None:
         """Names, listing, subscriptions (RFC 3501 section 6.3, RFC 5258)."""
         self.same("mailboxes")
+
+    def test_levels(self) -> None:
+        """Mailboxes above subscribed ones (RFC 5258 section 3.5, RFC 5819 section 3)."""
+        self.same("levels")
 
 
 class MaildirDifferences(Differences):

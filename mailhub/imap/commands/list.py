@@ -50,7 +50,7 @@ async def list_(session: Session, command: wire.List) -> bytes:
             await session.breathe()
             continue
         session.write(line.render(delimiter))
-        if command.status is not None and line.selectable:
+        if command.status is not None and line.has_status:
             await _list_status(session, line.name, command.status)
         await session.breathe()
     return b"List completed"

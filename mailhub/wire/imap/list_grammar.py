@@ -10,7 +10,8 @@ from mailhub.wire.imap.values import list_mailbox, mailbox
 
 _SELECT_OPTIONS = frozenset(("SUBSCRIBED", "REMOTE", "RECURSIVEMATCH", "SPECIAL-USE"))
 _RETURN_OPTIONS = frozenset(("SUBSCRIBED", "CHILDREN", "SPECIAL-USE"))
-_BASE_OPTIONS = frozenset(("SUBSCRIBED", "SPECIAL-USE"))
+_BASE_OPTIONS = frozenset(("SUBSCRIBED",))
+"""Not SPECIAL-USE, which is a list-select-independent-opt (RFC 6154 section 6)."""
 _STATUS_ITEMS = {item.value: item for item in StatusItem}
 MAX_PATTERNS = 100
 """Each pattern is a pass over all mailboxes."""
