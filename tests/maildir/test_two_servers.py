@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +20,8 @@ SHARED = 12
 
 ROUNDS = 15  # odd, so that the keyword is on all messages before the last step
 TIMEOUT = 60.0
+AGREED_SECONDS = 15.0
+"""Until when all must see the same; a bound for a test that fails."""
 
 _FLAGS = re.compile(rb"\* \d+ FETCH \(UID (\d+) FLAGS \(([^)]*)\)")
 
@@ -121,7 +124,7 @@ class TwoServers(SynchronousTestCase):
 
     def test_at_once(self) -> None:
         """No change of a keyword is lost, each message has one UID that nobody else was given, UIDs rise for each
-        client (RFC 3501 section 2.3.1.1), and after NOOP all see the same."""
+        client (RFC 3501 section 2.3.1.1), and after NOOPs all see the same."""
         servers = [self.server("first"), self.server("second")]
         for number in range(SHARED):
             (self.maildir / "cur" / f"{number + 1}.M1P1.a:2,").write_bytes(b"Subject: shared\n\nx\n")
@@ -149,6 +152,10 @@ class TwoServers(SynchronousTestCase):
         self.assertEqual(failures, [])
         self.assertEqual([answer for client in clients for answer in client.answers], [])
         seen = [client.flags() for client in clients]
+        # A change that hides behind one of our own, in the same tick, is found when that is verified: a second later.
+        deadline = time.monotonic() + AGREED_SECONDS
+        while any(other != seen[0] for other in seen) and time.monotonic() < deadline:
+            seen = [client.flags() for client in clients]
         for other in seen[1:]:
             self.assertEqual(other, seen[0])
         names = {client.name for client in clients}
