@@ -10,22 +10,15 @@ class RecursiveMatchTests(Conversation):
 
     def example(self) -> Client:
         client = self.session(None)
-        boxes = [
-            "foo2",
-            "foo2.bar1",
-            "foo2.bar2",
-            "baz2",
-            "baz2.bar2",
-            "baz2.bar22",
-            "baz2.bar222",
-            "eps2",
-            "eps2.mamba",
-            "qux2.bar2",
-        ]
-        for box in boxes:
+        for box in ("foo2", "baz2"):
             client.ok(f"CREATE {box}")
-            if box not in ("foo2", "baz2"):
-                client.ok(f"SUBSCRIBE {box}")
+        for level, names in {"foo2": "bar1 bar2", "baz2": "bar2 bar22 bar222", "qux2": "bar2"}.items():
+            for name in names.split():
+                client.ok(f"CREATE {level}.{name}")
+                client.ok(f"SUBSCRIBE {level}.{name}")
+        for box in ("eps2", "eps2.mamba"):
+            client.ok(f"CREATE {box}")
+            client.ok(f"SUBSCRIBE {box}")
         return client
 
     def test_example(self) -> None:
