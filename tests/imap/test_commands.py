@@ -39,8 +39,8 @@ class AnyStateTests(Conversation):
         self.assertEqual(silent.ok("ID NIL"), ["* ID NIL"])
 
     def test_enable(self) -> None:
-        """RFC 5161: what cannot be enabled is passed over."""
-        self.assertEqual(self.session().ok("ENABLE X-NOTHING"), [])
+        """RFC 5161 sections 3.1 and 3.2: what cannot be enabled is passed over, and ENABLED comes of every ENABLE."""
+        self.assertEqual(self.session().ok("ENABLE X-NOTHING"), ["* ENABLED"])
 
 
 class LoginTests(Conversation):
@@ -492,11 +492,16 @@ class TwoSessionTests(Conversation):
             self.assertTrue(client.wire.disconnecting)
 
     def test_own_mailbox_deleted(self) -> None:
-        """The one who deletes it gets the tagged answer first."""
+        """The one who deletes it knows, and goes on with no mailbox selected (RFC 3501 section 3.2)."""
         client = self.session(None)
         client.ok("CREATE box")
         client.ok("SELECT box")
-        self.assertEqual(
-            client.line("a DELETE box"),
-            ["a OK Delete completed", "* BYE Selected mailbox was deleted, have to disconnect."],
-        )
+        self.assertEqual(client.ok("DELETE box"), ["* OK [CLOSED] Selected mailbox deleted."])
+        self.assertEqual(client.tagged("FETCH 1 FLAGS"), "BAD No mailbox selected")
+        self.assertEqual(client.ok("SELECT INBOX")[0][:8], "* FLAGS ")
+
+    def test_own_mailbox_not_deleted(self) -> None:
+        """A DELETE that is refused leaves the mailbox selected."""
+        client = self.session("INBOX")
+        self.assertRegex(client.tagged("DELETE INBOX"), r"^NO \[CANNOT\]")
+        client.ok("SEARCH ALL")

@@ -46,5 +46,6 @@ async def id_(session: Session, command: wire.Id) -> bytes:
 
 
 async def enable(session: Session, command: wire.Enable) -> bytes:
-    """RFC 5161 section 3.1: nothing offered here needs enabling, so nothing is ever enabled."""
+    """RFC 5161 section 3.1: nothing offered here needs enabling, so the list of what was enabled is always empty."""
+    session.write(b"* ENABLED\r\n")
     return b"Enabled"

@@ -35,7 +35,8 @@ async def create(session: Session, command: wire.Create) -> bytes:
 
 
 async def delete(session: Session, command: wire.Delete) -> bytes:
-    """RFC 3501 section 6.3.4."""
+    """RFC 3501 section 6.3.4. Who deletes the mailbox that it has selected has none selected afterwards; other
+    sessions that have it selected are disconnected."""
     assert session.account is not None
     name = checked(command.mailbox)
     try:
@@ -44,6 +45,9 @@ async def delete(session: Session, command: wire.Delete) -> bytes:
         raise No("INBOX can't be deleted" if name == "INBOX" else "Permission denied", "CANNOT") from None
     except StoreError as error:
         raise refusal(error, name) from None
+    if session.view is not None and session.view.lost is not None:
+        session.deselect()
+        session.write(b"* OK [CLOSED] Selected mailbox deleted.\r\n")
     return b"Delete completed"
 
 
