@@ -275,6 +275,8 @@ def _compared(line: str) -> str | None:
         return line.split(" BAD ")[0] + " BAD"
     # RFC 5530 has codes for what Dovecot 2.3 answers without one.
     line = line.replace("NO [NONEXISTENT] ", "NO ").replace("NO [CANNOT] Mailbox name is", "NO Mailbox name is")
+    # thread-data has no space where there is no thread (RFC 5256 section 5).
+    line = line.rstrip(" ") if line == "* THREAD " else line
     # Dovecot tells \\UnMarked when it happens to know.
     return line.replace(" \\UnMarked", "")
 

@@ -61,7 +61,7 @@ async def sort(session: Session, command: wire.Sort) -> bytes:
 
 
 async def thread(session: Session, command: wire.Thread) -> bytes:
-    """RFC 5256 section 3, "BASE.6.4.THREAD"."""
+    """RFC 5256 section 3, "BASE.6.4.THREAD"; thread-data = "THREAD" [SP 1*thread-list], so no space without threads."""
     view = session.view
     assert view is not None
     uids = await found_uids(session, command.key)
@@ -80,7 +80,7 @@ async def thread(session: Session, command: wire.Thread) -> bytes:
         text = await _worked_out(session, len(rows), rendered)
         if whole and len(present) == len(uids):
             answers.keep((command.algorithm, command.uid), text)
-    session.write(b"* THREAD %b\r\n" % text)
+    session.write(b"* THREAD%b\r\n" % (b" " + text if text else b""))
     return b"Thread completed"
 
 
