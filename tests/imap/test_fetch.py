@@ -138,6 +138,16 @@ class FetchTests(Conversation):
         self.assertEqual(said[-2], "* 1 FETCH (UID 1 FLAGS (\\Seen))")
         self.assertEqual(client.ok("SEARCH SEEN"), ["* SEARCH 1 2"])
 
+    def test_together_tells_keywords_first(self) -> None:
+        """RFC 3501 section 7.2.6: FLAGS lists a keyword before a FETCH shows it, also where FETCHes run together."""
+        client, other = self.filled(2), self.session()
+        other.ok("STORE 1 +FLAGS (new)")
+        client.send(b"a FETCH 1 (FLAGS BODY.PEEK[TEXT])\r\nb FETCH 2 (FLAGS BODY.PEEK[TEXT])\r\n")
+        said = client.said()
+        self.assertEqual(said[0], "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft new)")
+        self.assertEqual(said[2], "* 1 FETCH (FLAGS (new) BODY[TEXT] {8}")
+        self.assertEqual(sum("FLAGS (\\Answered" in line for line in said), 2)
+
     def test_no_expunge_between_answers_made_together(self) -> None:
         """UID FETCHes that were run together keep their numbers, though a large message between them is sent alone."""
         client, other = self.session(None), self.session(None)
@@ -255,6 +265,7 @@ class SortTests(Conversation):
         self.assertEqual(client.ok("THREAD ORDEREDSUBJECT UTF-8 ALL"), ["* THREAD (1 2)"])
         self.assertEqual(client.ok("UID THREAD ORDEREDSUBJECT UTF-8 ALL"), ["* THREAD (2 3)"])
         self.assertEqual(client.ok("UID THREAD ORDEREDSUBJECT UTF-8 UID 3"), ["* THREAD (3)"])
+        self.assertEqual(client.ok("THREAD REFERENCES UTF-8 DELETED"), ["* THREAD"])
         self.assertRegex(client.tagged("THREAD FOO UTF-8 ALL"), "^BAD")
 
     def test_order_is_told_anew(self) -> None:

@@ -100,6 +100,7 @@ async def fetch_each(session: Session, commands: Sequence[wire.Fetch]) -> list[A
     view = session.view
     assert view is not None
     job = _Job(session, plan(commands[0].items, commands[0].uid, view.read_only))
+    session.write(view.keyword_lines())
     found: list[Chosen | None] = []
     for command in commands:
         try:
