@@ -340,10 +340,8 @@ class Selected:
             for uid in uids:
                 self._flagged.pop(uid, None)
 
-    def flush(self, expunge: bool, show_uid: bool = False) -> bytes:
-        """Tell what happened: EXPUNGE (if allowed now), FETCH FLAGS, EXISTS, RECENT, in this order.
-
-        `show_uid` adds the UID to each FETCH."""
+    def flush(self, expunge: bool) -> bytes:
+        """Tell what happened: EXPUNGE (if allowed now), FETCH FLAGS, EXISTS, RECENT, in this order."""
         if not self.changed:
             return b""
         lines = []
@@ -352,7 +350,7 @@ class Selected:
         lines.append(self.keyword_lines())
         flagged = self._take_flagged()
         if flagged:
-            lines.append(self.flags_answer(self.chosen(flagged), show_uid))
+            lines.append(self.flags_answer(self.chosen(flagged), False))
         lines.append(self._exists())
         recent = self.recent_count() if self._recent else 0
         if recent != self._told_recent:
