@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from mailhub.auth import interfaces as auth
 from mailhub.store import errors as store
 
@@ -96,6 +99,15 @@ def refusal(error: store.StoreError, name: str = "", target: bool = False) -> No
     if kind is store.BadMailboxName and not text.startswith(("Invalid mailbox name", "Can't")):
         text = f"Invalid mailbox name: {text}"
     return No(text, CODES.get(kind, "UNAVAILABLE"))
+
+
+@contextmanager
+def refusing(name: str, target: bool = False) -> Iterator[None]:
+    """Turn store errors of what is done inside into their answers; arguments as for refusal()."""
+    try:
+        yield
+    except store.StoreError as error:
+        raise refusal(error, name, target) from None
 
 
 def login_refusal(error: auth.LoginError) -> Refusal:

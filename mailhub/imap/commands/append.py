@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailhub.imap.errors import Bad, No, Refusal, refusal
+from mailhub.imap.errors import Bad, No, Refusal, refusal, refusing
 from mailhub.imap.names import checked
 from mailhub.store.errors import StoreError
 from mailhub.store.interfaces import IDraft
@@ -116,10 +116,8 @@ async def append(session: Session, command: AppendStarted) -> bytes:
 async def _check_target(session: Session, name: str) -> None:
     """Raise No if nothing can be appended to mailbox `name`."""
     assert session.account is not None
-    try:
+    with refusing(name, target=True):
         (await session.account.draft(name)).discard()
-    except StoreError as error:
-        raise refusal(error, name, True) from None
 
 
 def _refused(event: Refused) -> Refusal:
@@ -132,10 +130,8 @@ async def _finish(progress: _Append) -> bytes:
         raise progress.refused
     session = progress.session
     assert session.account is not None
-    try:
+    with refusing(progress.name, target=True):
         appended = await session.account.append(progress.name, progress.additions, session.view)
-    except StoreError as error:
-        raise refusal(error, progress.name, True) from None
     if not session.capabilities.has("UIDPLUS"):
         return b"Append completed"
     return b"[APPENDUID %d %b] Append completed" % (appended.uidvalidity, number_set(appended.uids))

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from mailhub.imap.errors import No, refusal
+from mailhub.imap.errors import No, refusing
 from mailhub.imap.names import checked
-from mailhub.store.errors import StoreError
 from mailhub.store.model import Copied, Uid
 from mailhub.wire.imap import commands as wire
 from mailhub.wire.imap.encode import number_set
@@ -50,10 +49,9 @@ async def _transfer(session: Session, command: wire.Copy | wire.Move, move: bool
         raise No("Some of the requested messages no longer exist", "EXPUNGEISSUED")
     if not uids:
         return None
-    try:
-        return await (mailbox.move if move else mailbox.copy)(_uids(uids), name, view)
-    except StoreError as error:
-        raise refusal(error, name, True) from None
+    with refusing(name, target=True):
+        copied: Copied = await (mailbox.move if move else mailbox.copy)(_uids(uids), name, view)
+    return copied
 
 
 def _uids(uids: Iterable[int]) -> Sequence[Uid]:

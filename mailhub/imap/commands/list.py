@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mailhub.imap.errors import refusal
+from mailhub.imap.errors import refusing
 from mailhub.imap.listing import Asked, Mailboxes, Pattern
 from mailhub.imap.names import checked
 from mailhub.store.errors import StoreError
@@ -94,10 +94,8 @@ async def namespace(session: Session, command: wire.Namespace) -> bytes:
 async def status(session: Session, command: wire.Status) -> bytes:
     """RFC 3501 section 6.3.10, RFC 8438, RFC 7889."""
     name = checked(command.mailbox)
-    try:
+    with refusing(name):
         found = await _account(session).status(name, StatusItem.SIZE in command.items)
-    except StoreError as error:
-        raise refusal(error, name) from None
     session.write(status_line(name, found, command.items, session.around.message_limit))
     if session.mailbox is not None and session.mailbox.name == name:
         # RFC 3501 section 6.3.10: "SHOULD NOT be used on the currently selected mailbox".

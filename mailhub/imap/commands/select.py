@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailhub.imap.errors import refusal
+from mailhub.imap.errors import refusing
 from mailhub.imap.names import checked
 from mailhub.imap.recent import claim_recent
 from mailhub.imap.selected import Selected
-from mailhub.store.errors import StoreError
 from mailhub.wire.imap import commands as wire
 from mailhub.wire.imap.types import MailboxName
 
@@ -34,7 +33,7 @@ async def _open(session: Session, mailbox_name: MailboxName, read_only: bool) ->
         session.write(b"* OK [CLOSED] Previous mailbox closed.\r\n")
     assert session.account is not None
     name = checked(mailbox_name)
-    try:
+    with refusing(name):
         mailbox = await session.account.open(name)
         view = Selected(mailbox.snapshot, mailbox.name, read_only or mailbox.read_only, session.view_changed)
         mailbox.subscribe(view)
@@ -43,8 +42,6 @@ async def _open(session: Session, mailbox_name: MailboxName, read_only: bool) ->
         except BaseException:
             mailbox.unsubscribe(view)
             raise
-    except StoreError as error:
-        raise refusal(error, name) from None
     view.restart()
     session.selected(mailbox, view)
 
