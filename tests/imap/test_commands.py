@@ -189,7 +189,8 @@ class MailboxTests(Conversation):
         """RFC 6154: CREATE with USE, LIST shows and selects by it."""
         client = self.session(None)
         client.ok("CREATE Sent (USE (\\Sent))")
-        self.assertRegex(client.tagged("CREATE x (USE (\\Strange))"), r"^NO \[USEATTR\]")
+        for use in ("Strange", "All", "Flagged"):
+            self.assertRegex(client.tagged(f"CREATE x (USE (\\{use}))"), r"^NO \[USEATTR\]", use)
         self.assertEqual(client.ok('LIST "" Sent'), ['* LIST (\\HasNoChildren \\Sent) "." Sent'])
         self.assertEqual(client.ok('LIST (SPECIAL-USE) "" *'), ['* LIST (\\Sent) "." Sent'])
 
