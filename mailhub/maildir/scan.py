@@ -2,7 +2,7 @@
 
 A directory that is listed while files in it are renamed may show a file twice or not at all. A file shown twice is
 looked at again by name. A file not shown is only taken for lost if the folders were quiet while they were listed, or if
-a second listing does not show it either: an expunge that never happened would cost the message its UID.
+several listings one after the other do not show it: an expunge that never happened would cost the message its UID.
 
 Of a folder with 100,000 files of which one is new, only that one is looked at in Python.
 """
@@ -25,6 +25,8 @@ QUIET = 20_000_000
 COARSE_QUIET = 1_100_000_000
 """The same on a file system that knows seconds only."""
 _LISTINGS = 5
+"""How often folders that are being changed are listed before what none of the listings showed is taken for lost. One
+listing misses a file that others keep renaming once in some hundred times."""
 
 
 @frozen(eq=False)
@@ -66,12 +68,14 @@ class Differences:
 def compare(state: State) -> Differences:
     """List both folders and say what is different. Raises MailboxGone, OSError."""
     found = _compared(state, _listed(state))
-    for _ in range(_LISTINGS):
-        if found.listing.quiet or not (found.lost or _expected(state, found)):
+    lost = {*found.lost}
+    for _ in range(_LISTINGS - 1):
+        if found.listing.quiet or not (lost or _expected(state, found)):
             break
-        before, found = found, _compared(state, _listed(state))
-        if found.lost == before.lost:
-            break
+        found = _compared(state, _listed(state))
+        lost &= {*found.lost}
+    if not found.listing.quiet:
+        found.lost = sorted(lost)
     return found
 
 
