@@ -10,6 +10,7 @@ from pathlib import Path
 from twisted.trial.unittest import TestCase
 
 from tests.peers.clients import imap_client, pop3_client, started
+from tests.server import SERVICES
 
 ROOT = Path(__file__).resolve().parents[1]
 SECTIONS = {"IMAP": 3, "POP3": 3, "LMTP": 3}
@@ -39,9 +40,9 @@ class RfcIndex(TestCase):
 
     def test_imap(self) -> None:
         """CAPABILITY, in both states and with passwords refused, says exactly what the index lists."""
-        server = started(
-            self, "--store", "memory", config='[auth]\nplaintext_without_tls = "never"\npassword = "pass"\n'
-        )
+        config = '[auth]\nplaintext_without_tls = "never"\npassword = "pass"\n[store]\nkind = "memory"\n[listen]\n'
+        config += "".join(f"{service} = 0\n" for service in SERVICES)
+        server = started(self, config=config)
         with socket.create_connection(("127.0.0.1", server.port("imap")), 60) as connection:
             greeting = connection.recv(4096).decode()
         said = set(re.search(r"\[CAPABILITY ([^\]]*)\]", greeting)[1].split())  # type: ignore[index]
