@@ -99,3 +99,4 @@ class Slow(SynchronousTestCase):
         for _ in range(80):
             self.clock.advance(50)
         self.assertTrue(talk.transport.aborted)
+        talk.lose()  # as a transport tells a protocol that aborted it
