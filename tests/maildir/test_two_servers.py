@@ -19,7 +19,7 @@ from tests.server import PASSWORD, Server, scratch
 SHARED = 12
 """Messages whose keywords all change."""
 
-ROUNDS = 25 if os.environ.get("MAILHUB_SOAK") == "1" else 7  # odd: the keyword is on all messages before the last step
+ROUNDS = 25 if os.environ.get("MAILHUB_SOAK") == "1" else 15  # odd: the keyword is on all messages before the last step
 TIMEOUT = 60.0
 AGREED_SECONDS = 15.0
 """Until when all must see the same; a bound for a test that fails."""
